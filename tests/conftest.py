@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import MISSING, launched
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from thoroughness import cases
@@ -45,6 +46,15 @@ settings.load_profile("lth-bench")
 def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the results of whoever runs the tests."""
     monkeypatch.delenv("LTH_BENCH_RESULTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; one in a process, for playwright starts no second one beside it."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -32,7 +33,31 @@ def test_its_code_is_python_and_has_been_run(cells: list[dict[str, Any]]) -> Non
         compile("".join(cell["source"]), str(NOTEBOOK), "exec")
     assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]
     assert not [one for cell in code for one in cell["outputs"] if one["output_type"] == "error"]
-    assert str(Path.home()) not in NOTEBOOK.read_text("utf-8")
+
+
+ABSOLUTE = re.compile(
+    r"""(?:(?<=[\s"'`(=,>;])|^)/[A-Za-z]\w*/[\w.-]|\b[A-Z]:\\\\?\w""", re.MULTILINE
+)
+"""A path from a root, with two names at least; in HTML a quote ends in a semicolon."""
+
+
+def test_no_output_holds_a_path_of_a_machine(cells: list[dict[str, Any]]) -> None:
+    outputs = [one for cell in cells for one in cell.get("outputs", [])]
+    assert outputs
+    texts = ["".join(one.get("text", "")) for one in outputs]
+    texts += ["".join(text) for one in outputs for text in one.get("data", {}).values()]
+    assert [found[0] for text in texts for found in ABSOLUTE.finditer(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/tmp/tmpj_4td2er/small.toml", "'lth_bench.run(/tmp/tmpj_4td2er/small.toml)'",
+        "--results /home/me/x.duckdb", "run(&#39;/root/x", "<code>/Users/me", r"C:\me\x.toml",
+    ],
+)  # fmt: skip
+def test_a_path_of_a_machine_is_found(text: str) -> None:
+    assert ABSOLUTE.search(text)
 
 
 def test_the_page_has_its_text_code_and_answers(pages: types.ModuleType) -> None:

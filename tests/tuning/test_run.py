@@ -13,7 +13,7 @@ from thoroughness import some
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
 from lth_bench.running.following import follow
-from lth_bench.running.progress import RunEnded, TrialEnded, TuningStarted
+from lth_bench.running.progress import RunEnded, TrialEnded, TuningStarted, WorkersUsed
 from lth_bench.stats.curve import area, matching_density
 from lth_bench.store.paths import Paths
 
@@ -70,7 +70,8 @@ def test_it_can_be_followed(finished):
     """One that has ended is told of at once, by what the journal has of its studies."""
     heard = []
     run = follow(Paths(finished), heard.append, sleep=lambda _: pytest.fail("it waits"))
-    start, end = heard
+    start, *between, end = heard
+    assert all(isinstance(event, WorkersUsed) for event in between)
     assert isinstance(start, TuningStarted) and end == RunEnded()
     assert "2 studies of 3 trials" in start.opening
     assert {s.name: (s.done, s.total) for s in start.studies} == {

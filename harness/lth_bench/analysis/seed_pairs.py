@@ -5,8 +5,8 @@ are judged: the same for the run that adds them, for boards and for simulations.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
@@ -23,7 +23,8 @@ SeedFates = Mapping[int, SeedFate]
 """By seed."""
 
 
-class SeedPairs(NamedTuple):
+@dataclass(frozen=True)
+class SeedPairs:
     """As far as the seeds 0, 1, 2, … have ended on both sides."""
 
     differences: Sequence[float | None]
@@ -31,6 +32,7 @@ class SeedPairs(NamedTuple):
     baseline lost, is none."""
     reference: float
     """Mean of the baseline over the first three pairs, to which a relative margin refers."""
+    _: KW_ONLY
     left_out: int = 0
     """Seeds that have ended and are no pair."""
     seeds: Sequence[int] = ()
@@ -50,7 +52,9 @@ def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
             break
         own, other = mine[seed], base[seed]
         if own == "skipped":
-            return SeedPairs(differences, _first(references), left_out, seeds, skipped=True)
+            return SeedPairs(
+                differences, _first(references), left_out=left_out, seeds=seeds, skipped=True
+            )
         if own == "dropped" or isinstance(other, str):
             left_out += 1
         elif own == "lost":
@@ -60,7 +64,7 @@ def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
             seeds.append(seed)
             differences.append(float(own) - other)
             references.append(other)
-    return SeedPairs(differences, _first(references), left_out, seeds)
+    return SeedPairs(differences, _first(references), left_out=left_out, seeds=seeds)
 
 
 def judged_in_order(

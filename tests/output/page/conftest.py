@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import HOSTILE, launched
+from chromium import HOSTILE
 
 from lth_bench.analysis.page import gather_report
 from lth_bench.output.page import render_page, write_page
@@ -156,9 +156,3 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fold(paths)
     with open_safe(paths) as con:
         return write_page(gather_report(con), folder / "report.html")
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened

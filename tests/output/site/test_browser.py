@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import MISSING, NO_AXE, PATIENCE, findings, launched
+from chromium import MISSING, NO_AXE, PATIENCE, findings
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -198,6 +198,38 @@ def test_a_failed_seed_stops_its_label_and_a_given_up_one_is_made_up_for(
     assert (3,) in rows  # seed 1 is no pair
 
 
+def test_a_retried_seed_changes_no_verdict_that_stuck(
+    run: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`random` was decided without its seed 1; in its place again, it would move every pair."""
+    monkeypatch.setattr(machine, "statuses", {("random", 1): "oom"})
+    _, _, paths = run()
+    looks = asked(paths, LOOKS)
+    assert ("random", 3, "worse", "decided") in [(r[0], *r[2:5]) for r in looks]
+    monkeypatch.setattr(machine, "statuses", {})
+    machine.trained.clear()
+    summary, _, _ = run(retry=["oom"])
+    assert machine.trained == [] and asked(paths, LOOKS) == looks
+    assert any(
+        "1 experiment that ended without a result is not retried" in n for n in summary.notes
+    )
+    statuses = asked(paths, "SELECT status FROM tickets_flat WHERE label = 'random' AND seed = 1")
+    assert statuses == [("oom",)]
+
+
+def test_a_seed_that_holds_an_open_comparison_is_retried(
+    run: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "statuses", {("one_shot", 0): "oom"})
+    _, _, paths = run()
+    machine.trained.clear()
+    monkeypatch.setattr(machine, "statuses", {})
+    run(retry=["oom"])
+    assert machine.trained
+    rows = asked(paths, "SELECT status FROM tickets_flat WHERE label = 'one_shot' AND seed = 0")
+    assert rows == [("ok",)]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

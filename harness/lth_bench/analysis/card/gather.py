@@ -219,7 +219,7 @@ def _task_card(
         cell, matches = words.in_words(row), _matches(row, measure)
         # neither better nor equivalent is shown, and yet it is not worse by more than the margin
         opened = matches and row["verdict"] == "open"
-        verdict = "not worse, open" if opened else cell.text
+        verdict = "matches or better" if opened else cell.text
         rows.append(
             CardRow(
                 row=row,

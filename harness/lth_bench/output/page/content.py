@@ -146,7 +146,9 @@ class Grid:
 
 
 def grid_of(table: Table) -> Grid:
-    """A command's table (`analysis.table`) as it stands on the page."""
+    """A command's table (`analysis.table`) as it stands on the page, its rows headed by the first
+    column of text.
+    """
     columns = [
         Column(title, numeric=index not in table.left) for index, title in enumerate(table.header)
     ]
@@ -155,7 +157,13 @@ def grid_of(table: Table) -> Grid:
         for block in table.blocks
         for number, line in enumerate(block)
     ]
-    return Grid(caption=table.title or "Table", columns=columns, rows=rows, notes=table.notes)
+    return Grid(
+        caption=table.title or "Table",
+        columns=columns,
+        rows=rows,
+        head=min(table.left, default=0),
+        notes=table.notes,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from lth_bench.analysis.page import TaskReport
 from lth_bench.analysis.site import MethodPaper, SiteSuite
 from lth_bench.analysis.table import Cell
-from lth_bench.output.card import mean_in_words
+from lth_bench.output.card import cost_in_words, mean_in_words
 from lth_bench.output.page.content import (
     Code,
     Column,
@@ -21,7 +21,7 @@ from lth_bench.output.page.content import (
     RowFilter,
     clean,
 )
-from lth_bench.output.page.sections.answer import delta_cell
+from lth_bench.output.page.sections.answer import COST, delta_cell
 from lth_bench.output.site.pages import (
     PageGroup,
     SitePage,
@@ -48,7 +48,11 @@ def index_page(
     databases = list(dict.fromkeys(one.database for one in suites))
     name = SuiteName(len(databases) > 1)
     groups = [
-        PageGroup(key="tasks", title="Suites and tasks", parts=[_tasks(suites, links, name)]),
+        PageGroup(
+            key="tasks",
+            title="Suites and tasks",
+            parts=[*_finding(suites), _tasks(suites, links, name)],
+        ),
         PageGroup(key="methods", title="Methods", parts=[_methods(suites, links, papers)]),
         PageGroup(key="repeat", title="Repeat a suite", parts=_commands(suites, links, name)),
     ]
@@ -75,6 +79,12 @@ def index_page(
     )
 
 
+def _finding(suites: Sequence[SiteSuite]) -> list[Part]:
+    """What came of the suite, where there is only one."""
+    cards = [one.suite.card for one in suites]
+    return [Prose([clean(card.finding)], "finding") for card in cards if card and len(cards) == 1]
+
+
 def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
     """A row a task: the first method at the headline density, when and on what it ran."""
     rows = []
@@ -94,7 +104,7 @@ def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
             )  # fmt: skip
         if not one.suite.tasks:  # nothing but a search for parameters
             link = LinksCell(text="", links=[links.suite(one, name(one))])
-            texts = ["", "tuned only", *[""] * 3]
+            texts = ["", "tuned only", *[""] * 4]
             rows.append(GridRow([Cell("–"), link, *map(Cell, texts), Cell(date_of(one)),
                                  Cell(hardware_of(one))], facets=[number], first=True))  # fmt: skip
     columns = (
@@ -106,6 +116,7 @@ def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
         Column("Δ", "mean difference to what the suite compares with, seed by seed, ± half of its "
                "95% t-interval"),
         Column("verdict", numeric=False),
+        Column("cost", COST),
         Column("date", "of the newest run, UTC", numeric=False),
         Column("hardware", numeric=False),
     )  # fmt: skip
@@ -117,13 +128,13 @@ def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
 
 
 def _best(task: TaskReport, links: Links) -> list[Cell]:
-    """Density, method, mean, difference, verdict."""
+    """Density, method, mean, difference, verdict, cost."""
     card = task.card
     if card is None:
-        return [Cell(""), Cell("no method"), *[Cell("")] * 3]
+        return [Cell(""), Cell("no method"), *[Cell("")] * 4]
     best = card.best
     if best is None:
-        return [Cell(remaining(card.density)), Cell("no result"), *[Cell("")] * 3]
+        return [Cell(remaining(card.density)), Cell("no result"), *[Cell("")] * 4]
     tied = f" +{len(card.tied)} tied" if card.tied else ""
     link = links.method(best.row["label"], best.name + tied)
     return [
@@ -132,6 +143,7 @@ def _best(task: TaskReport, links: Links) -> list[Cell]:
         Cell(mean_in_words(task.measure, best.row, named=True)),
         delta_cell(best.row, task.measure),
         Cell(best.verdict, best.style),
+        Cell(cost_in_words(best)),
     ]
 
 

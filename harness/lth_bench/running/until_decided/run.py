@@ -5,7 +5,7 @@ and every look to the journal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,13 +51,45 @@ def due_first(whole: Plan, paths: Paths, left: PendingWork) -> RunWork:
     """Of a plan up to the maximum of seeds, and what of it is left: what is due at first, and what
     has ended.
     """
-    found = past(paths, left, {p.experiment.experiment_id for p in whole.experiments})
+    planned = {p.experiment.experiment_id for p in whole.experiments}
+    left = _without_stuck(whole, paths, left, planned)
+    found = past(paths, left, planned)
     seeds = DueSeeds(whole)
     seeds.begin(found.known(left.ended), found.begun)
     mine = [p for p in whole.experiments if p.experiment.experiment_id in seeds.due]
     todo = [p for p in mine if p.experiment.experiment_id not in left.ended]
     return RunWork(
         part_of(whole, mine), replace(left, todo=todo), Due(seeds=seeds, told=found.looks)
+    )
+
+
+def _without_stuck(
+    whole: Plan, paths: Paths, left: PendingWork, planned: Collection[str]
+) -> PendingWork:
+    """The same without retries of seeds that a verdict left out: back in their place they would
+    move every later pair, and a verdict that stuck could become another.
+    """
+    if not left.retried:
+        return left
+    before = replace(left, ended={**left.ended, **left.retried})
+    seeds = DueSeeds(whole)
+    seeds.begin(past(paths, before, planned).known(before.ended), ())
+    kept = {i: left.retried[i] for i in seeds.left_out() if i in left.retried}
+    if not kept:
+        return left
+    one = len(kept) == 1
+    note = (
+        f"{len(kept)} experiment{'' if one else 's'} that ended without a result "
+        f"{'is' if one else 'are'} not retried: comparisons were decided without "
+        f"{'its seed' if one else 'their seeds'}, and seeds that come late change no verdict; "
+        f"--rerun trains everything again"
+    )
+    return replace(
+        left,
+        todo=[p for p in left.todo if p.experiment.experiment_id not in kept],
+        ended={**left.ended, **kept},
+        retried={i: status for i, status in left.retried.items() if i not in kept},
+        notes=[*left.notes, note],
     )
 
 

@@ -141,6 +141,17 @@ class DueSeeds:
                 row.told = len(row.looks)
         return found
 
+    def left_out(self) -> set[str]:
+        """Experiments, by id, without whose seeds a comparison was decided or given up."""
+        found = set()
+        for unit in self.units.values():
+            for row in unit.rows:
+                for seed in row.stopped_without:
+                    items = (unit.by_seed.get(seed),
+                             unit.base.get((seed, unit.base_density[row.density])))  # fmt: skip
+                    found |= {p.experiment.experiment_id for p in items if p is not None}
+        return found
+
     def _take(self, record: Mapping[str, Any]) -> None:
         item = self._all.get(record["experiment_id"])
         self.outcomes.take(record, item.experiment.densities if item is not None else ())

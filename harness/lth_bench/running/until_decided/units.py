@@ -107,6 +107,15 @@ class SeedRow:
         barren = not self.pairs.differences and self.pairs.left_out >= FEWEST
         return self.pairs.skipped or barren
 
+    @property
+    def stopped_without(self) -> set[int]:
+        """Seeds before its last pair that are no pair, where it was decided or given up."""
+        stop = self.looks[-1].stop if self.looks else None
+        if stop is None or stop.why not in ("decided", "futile"):
+            return set()
+        used = self.pairs.seeds[: stop.at]
+        return set(range(used[-1])) - set(used)
+
 
 @dataclass(kw_only=True)
 class SeedUnit:

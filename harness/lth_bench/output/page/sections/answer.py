@@ -119,7 +119,7 @@ def _tasks(card: Card) -> Grid:
     for task in card.tasks:
         best, cheapest = task.best, task.cheapest
         matched = "none yet" if cheapest is None else f"{cheapest.name} ({cost_in_words(cheapest)})"
-        found = [Cell("no result"), *[Cell("")] * 4]
+        found = [Cell("no result"), *[Cell("")] * 5]
         if best is not None:
             found = [
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
@@ -127,6 +127,7 @@ def _tasks(card: Card) -> Grid:
                 delta_cell(best.row, task.measure),
                 drawn_cell(drawn[task.name], scale),
                 Cell(best.verdict, best.style),
+                Cell(cost_in_words(best)),
             ]
         own = [Cell(remaining(task.density))] if len(shares) > 1 else []
         rows.append(GridRow([Cell(task.name), *own, *found, Cell(matched)]))
@@ -139,7 +140,9 @@ def _tasks(card: Card) -> Grid:
                "t-interval"),
         Column("better →", "the difference drawn" + ("" if one else ", in margins"), numeric=False),
         Column("verdict", numeric=False),
-        Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
+        Column("cost", COST),
+        Column("cheapest match", "the cheapest that is shown to be worse by less than the margin, "
+               "if at all", numeric=False),
     )  # fmt: skip
     where = "" if len(shares) > 1 else f", at {shares[0]} of the weights"
     return Grid(
