@@ -279,7 +279,7 @@ for (const element of all('.group')) groups.push(new Figures(element));
 // The lines and controls that are off, in the link.
 for (const [place, off] of switchedOff) {
   const names = () => [...[...off].map(name => `.${name}`), ...[...off.controls].map(control => `*${control}`)];
-  choice(`${place.getAttribute('aria-labelledby')}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
+  choice(`${place.getAttribute('aria-labelledby').split(' ').at(-1)}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
     const given = text.split(',').filter(Boolean).map(decodeURIComponent);
     off.clear();
     off.controls.clear();

@@ -64,7 +64,7 @@ function sortable(table) {
 // Where the link keeps the choice of an element: the section, and its number among those of its kind.
 function keyOf(element, selector, kind) {
   const section = element.closest('section');
-  return `${section.getAttribute('aria-labelledby')}.${kind}${all(selector, section).indexOf(element)}`;
+  return `${section.getAttribute('aria-labelledby').split(' ').at(-1)}.${kind}${all(selector, section).indexOf(element)}`;
 }
 
 function filterable(grid) {
