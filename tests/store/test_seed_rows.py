@@ -13,6 +13,7 @@ from close import rows_of
 
 from lth_bench.errors import UserError
 from lth_bench.store import fold, reading
+from lth_bench.store.paths import DiskError
 from lth_bench.store.seed_rows import COLUMNS, FORMAT, KEY, about, restored, write_rows
 
 BACK = (
@@ -111,6 +112,17 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(UserError, match="there is no file"), restored(tmp_path / "y.parquet"):
         pass
+    with pytest.raises(UserError, match="is a folder; name a"), restored(tmp_path):
+        pass
+
+
+def test_a_file_that_cannot_be_written_is_one_message_and_leaves_nothing(file: Path) -> None:
+    results = file.with_name("results.duckdb")
+    before = sorted(file.parent.iterdir())
+    for target in (file / "x.parquet", Path("/proc/x.parquet")):  # in a file, and where root cannot
+        with pytest.raises(DiskError, match=r"cannot write .*x\.parquet: .*Nothing is left there"):
+            write_rows(results, "quickstart", target, "")
+    assert sorted(file.parent.iterdir()) == before
 
 
 def test_runs_of_different_suites_make_no_one_file(

@@ -99,6 +99,8 @@ def rows(
 
     if output.suffix != ".parquet":
         raise UserError(f"--output must end in .parquet, but got {output}")
+    if output.is_dir():
+        raise UserError(f"--output names a folder, {output}; name a file")
     if output.exists() and not force:
         raise UserError(f"{output} exists; name another file, or overwrite it with --force")
     if not output.absolute().parent.is_dir():
@@ -139,5 +141,8 @@ def _tell(found: Exported, json_: bool) -> None:
     if json_:
         print_json(asdict(found))
     else:
+        size = (
+            f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e5 else f"{found.bytes / 1e3:,.1f} kB"
+        )
         what = f"{found.files} files in {found.output}" if found.files > 1 else str(found.output)
-        print(f"wrote {what} ({found.bytes / 1e6:,.1f} MB)")
+        print(f"wrote {what} ({size})")

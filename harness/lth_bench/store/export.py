@@ -81,7 +81,7 @@ def export_tables(
             f"{folder} has {len(there)} of these files already, such as {there[0]}; name another "
             f"folder with --output, or overwrite them with --force"
         )
-    with _aside(folder, inside=folder.exists()) as aside:
+    with set_aside(folder, inside=folder.exists()) as aside:
         files = aside / "files"
         files.mkdir()
         source = select_journal(results, suites, aside).results if suites else results
@@ -111,7 +111,7 @@ def export_snapshot(
     own = Paths(results)
     own.require()
     _check_target(output, own, force)
-    with _aside(output) as aside:
+    with set_aside(output) as aside:
         journal = select_journal(results, suites, aside).journal
         snapshot = aside / "snapshot.duckdb"
         make_snapshot(Paths(snapshot), journal)
@@ -158,7 +158,7 @@ def _check_target(output: Path, own: Paths, force: bool) -> None:
 
 
 @contextmanager
-def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
+def set_aside(target: Path, inside: bool = False) -> Iterator[Path]:
     """A folder on the same disk in which to build something before moving it into place."""
     import duckdb
 

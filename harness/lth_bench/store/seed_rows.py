@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
+from lth_bench.store.export import set_aside
 from lth_bench.store.fold import build
 from lth_bench.store.journal import encode
 from lth_bench.store.paths import Paths
@@ -136,17 +137,17 @@ def _write(rows: Sequence[Sequence[Any]], about: Mapping[str, Any], target: Path
     import duckdb
 
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    aside = target.with_name(target.name + ".partial")
-    with duckdb.connect() as con:
+    with set_aside(target) as folder, duckdb.connect() as con:
         con.execute(f"CREATE TABLE rows ({columns})")
         if rows:
             con.executemany(f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})", rows)
         said = quoted(json.dumps(about, sort_keys=True))
+        aside = folder / target.name
         con.execute(
             f"COPY rows TO {quoted(str(aside))} (FORMAT parquet, COMPRESSION zstd, "
             f"COMPRESSION_LEVEL 19, KV_METADATA {{{KEY}: {said}}})"
         )
-    os.replace(aside, target)
+        os.replace(aside, target)
 
 
 def about(file: Path) -> dict[str, Any]:
@@ -180,6 +181,8 @@ def _opened(file: Path) -> Iterator[DuckDBPyConnection]:
     """A connection in which the view `rows` is the file, and no other file can be read."""
     import duckdb
 
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; name a .parquet file in it")
     if not file.is_file():
         raise UserError(f"there is no file {file}")
     with duckdb.connect() as con:

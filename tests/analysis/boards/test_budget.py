@@ -152,3 +152,10 @@ def test_without_the_ablation_it_says_what_to_do(spent) -> None:
     cells = {key: values for key, values in CELLS.items() if "equal_cost" not in key[0]}
     with pytest.raises(NothingSelected, match=r"compared_to = \"imp\".*studies/cost"):
         leaderboard(spent(cells=cells), Question(by="budget"))
+
+
+def test_collapsed_seeds_are_noted(spent) -> None:
+    gone = [(["fc1"], 0.0), ([], 0.5), ([], 0.5)]
+    board = leaderboard(spent(empty={("snip-equal_cost", 0.5): gone}), Question(by="budget"))
+    (said,) = [x for x in board.tables[-1].notes if x.startswith("† layer collapse")]
+    assert "snip-equal_cost at 50.00% (1 seed: no weight is left in fc1; no path" in said

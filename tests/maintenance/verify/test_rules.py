@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lth_bench.maintenance.verify.rules import RULES, broken
+from lth_bench.suite.source import shipped
 
 SOUND: dict[str, Any] = {"suite": "mine", "seeds": (0, 1, 2)}
 
@@ -43,8 +44,29 @@ def test_what_the_method_lost_is_a_result(results: Callable[..., Any]) -> None:
 
 
 def test_a_shipped_suites_name_means_that_suite(results: Callable[..., Any]) -> None:
-    con = results(suite="quickstart")
-    assert messages(con, "suites") == []
+    text = shipped()["quickstart"].read_text("utf-8")
+    assert messages(results(suite="quickstart", toml=text), "suites") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("seeds = ", "seeds = 1", "quickstart has other suite than the shipped suite; give a"),
+        ("[recipes", "[[", "quickstart has other text than the shipped suite"),
+    ],
+)
+def test_a_changed_text_under_a_shipped_name_is_told(
+    results: Callable[..., Any], before: str, after: str, told: str
+) -> None:
+    text = shipped()["quickstart"].read_text("utf-8").replace(before, after)
+    (message,) = messages(results(suite="quickstart", toml=text), "suites")
+    assert message.startswith(told)
+
+
+def test_what_tuning_adds_is_no_change(results: Callable[..., Any]) -> None:
+    text = shipped()["quickstart"].read_text("utf-8")
+    text += '\n[[strategies]]\nuse = "imp"\nlabel = "imp-tuned"\ntuned = []\n'
+    assert messages(results(suite="quickstart", toml=text), "suites") == []
 
 
 def test_every_rule_has_a_sentence_and_a_name_of_its_own() -> None:

@@ -7,10 +7,11 @@ Whether the numbers are right is what running experiments again tells.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.samples import rules_of
 from lth_bench.analysis.table import Board, Cell, Table
@@ -82,23 +83,44 @@ def _suites(con: DuckDBPyConnection) -> Iterator[str]:
     known = {path.stem: path for path in (shipped() | papers() | studies()).values()}
     rows = con.execute(
         """
-        SELECT DISTINCT v.suite, v.suite_version, v.overrides
+        SELECT DISTINCT v.suite, v.suite_version, v.overrides, v.suite_toml
         FROM environments v
         WHERE v.run_id IN (SELECT run_id FROM experiments WHERE current)
         ORDER BY ALL
         """
     ).fetchall()
-    for suite, version, overrides in rows:
+    for suite, version, overrides, text in rows:
         if suite not in known:
             continue
         ours = load_suite(known[suite]).version
         if str(ours) != str(version):
             yield f"{suite} is of version {version}, and the shipped suite is of version {ours}"
+        elif changed := _changed(text, known[suite].read_text("utf-8")):
+            yield (
+                f"{suite} has other {some_of(changed)} than the shipped suite; give a changed "
+                f"suite a name of its own"
+            )
         if overrides:
             yield (
                 f"{suite} was changed with --set {some_of(overrides)}; give a changed suite a name "
                 f"of its own"
             )
+
+
+def _changed(text: str | None, shipped: str) -> list[str]:
+    """The top-level tables in which two suites differ, apart from what tuning adds and removes."""
+    try:
+        there = _untuned(tomllib.loads(text or ""))
+    except tomllib.TOMLDecodeError:
+        return ["text"]
+    here = _untuned(tomllib.loads(shipped))
+    return sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
+
+
+def _untuned(suite: dict[str, Any]) -> dict[str, Any]:
+    used = suite.get("strategies", [])
+    kept = [x for x in used if "tuned" not in x] if isinstance(used, list) else used
+    return {**{key: value for key, value in suite.items() if key != "tune"}, "strategies": kept}
 
 
 def _seeds(con: DuckDBPyConnection) -> Iterator[str]:
