@@ -29,14 +29,14 @@ NO_RESULT = "no result"
 NO_FRACTION = "{metric} is not a fraction of test examples"
 """Why a row has no such interval."""
 OLD = (
-    "no interval for other test data: these results were recorded without which test examples each "
-    "ticket gets right; `lth-bench run … --rerun` trains again and records it"
+    "no interval for other test data: which test examples each ticket gets right was not recorded "
+    "(reference results lack it); `lth-bench run … --rerun` trains your own again and records it"
 )
 """What is said of results of versions that did not record it."""
 SOME = (
     "rows without an interval for other test data: some of their results were recorded without "
-    "which test examples each ticket gets right; `lth-bench run … --rerun` trains again and "
-    "records it"
+    "which test examples each ticket gets right; `lth-bench run … --rerun` trains your own again "
+    "and records it"
 )
 
 
