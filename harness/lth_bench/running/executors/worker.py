@@ -139,17 +139,19 @@ class Worker:
             self.pool.start(partial(self.run, experiment, emit), experiment.experiment_id)
 
     def serve(self) -> Work:
-        """Run some of the trainings that experiments wait for. Returns what was really trained."""
-        if self._bench is None or not len(self.pool):
-            return Work()
-        benches = [self._bench[1], *([self._source] if self._source is not None else [])]
-        for bench in benches:
-            bench.trained = Work()
-        # at cohort size 1 only the last experiments of a run have company
-        self.pool.serve(benches[0], level=self.cohort_size == 1)
+        """Run some of the trainings that experiments wait for. Returns what `take_work` does."""
+        if self._bench is not None and len(self.pool):
+            # at cohort size 1 only the last experiments of a run have company
+            self.pool.serve(self._bench[1], level=self.cohort_size == 1)
+        return self.take_work()
+
+    def take_work(self) -> Work:
+        """What was really trained since this was asked last."""
         done = Work()
-        for bench in benches:
-            done.add(bench.trained.steps, bench.trained.seconds, bench.trained.examples)
+        for bench in (self._bench[1] if self._bench is not None else None, self._source):
+            if bench is not None:
+                done.add(bench.trained.steps, bench.trained.seconds, bench.trained.examples)
+                bench.trained = Work()
         return done
 
     def give_back(self) -> list[str]:
