@@ -71,5 +71,5 @@ def test_thin_bars_are_for_other_test_examples_too() -> None:
 
 def test_without_answers_it_says_why_there_are_none() -> None:
     picture = ingredients(evidence(difference("imp", "reinit", "control", "imp", -0.01, -0.03)))
-    assert "No interval for other test data: these results were recorded without" in picture.note
+    assert "No interval for other test data: which test examples each ticket" in picture.note
     assert picture.panels[0].wider == picture.foot == ""
