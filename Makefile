@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install ray demo pretrained check quick test test-slow test-lowest fuzz lint docs bench soak clean
+.PHONY: help install ray demo pretrained reference check quick test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the l
 pretrained: $(STAMP) ## train the network that the suite `pretrained` starts from
 	$(BIN)/lth-bench run pretraining
 	$(BIN)/lth-bench export ticket pretraining/dense --output reports/digits_mlp.safetensors --force
+
+reference: $(STAMP) ## make the reference results in suites/reference, or what is left of them
+	$(BIN)/python docs/make_reference.py
 
 check: $(STAMP) ## style, types, layering and the quick tests, in half a minute once caches are warm
 	@$(MAKE) --no-print-directory -j 2 lint quick

@@ -1,10 +1,10 @@
 """The documentation site: `make docs`, or `python docs/build_site.py [--stage]`.
 
-Every page is either a Markdown file of this repository, at the place where a reader of the code
-finds it, or made from the code (`reference_pages.py`). They are copied to `build/docs/pages`, with
-links between files turned into links between pages; a link that leads nowhere is an error. Zensical
-then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is downloaded,
-and the site's pages load nothing from elsewhere.
+Every page is a Markdown file or a notebook of this repository, at the place where a reader of the
+code finds it, or made from the code (`reference_pages.py`). They are copied to `build/docs/pages`,
+with links between files turned into links between pages; a link that leads nowhere is an error.
+Zensical then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is
+downloaded, and the site's pages load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import notebook_pages
 import reference_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "docs"
 
 Source = str | Callable[[], str]
-"""A Markdown file, relative to the repository, or what makes a page."""
+"""A Markdown file or a notebook, relative to the repository, or what makes a page."""
 
 SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
     "Home": {
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
             "tutorial/first-comparison.md",
             "docs/tutorial/first-comparison.md",
         ),
+        "In a notebook": ("tutorial/notebook.md", "docs/tutorial/notebook.ipynb"),
     },
     "How to": {
         "Install": ("how-to/install.md", "docs/how-to/install.md"),
@@ -51,6 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Write a suite": ("how-to/suites.md", "suites/README.md"),
         "Reproduce a paper": ("how-to/papers.md", "suites/papers/README.md"),
         "Study the effect": ("how-to/studies.md", "suites/studies/README.md"),
+        "Reference results": ("how-to/reference-results.md", "suites/reference/README.md"),
         "A task of your own": ("how-to/own-task.md", "docs/how-to/own-task.md"),
         "Write a strategy": ("how-to/strategies.md", "plugins/README.md"),
         "Example: SynFlow": ("how-to/synflow.md", "plugins/synflow/README.md"),
@@ -75,6 +78,10 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Statistics": ("explanation/statistics.md", "harness/lth_bench/stats/README.md"),
         "Measurements": ("explanation/measurements.md", "docs/explanation/measurements.md"),
         "Security": ("explanation/security.md", "SECURITY.md"),
+        "Several devices": (
+            "explanation/devices.md",
+            "harness/lth_bench/training/parallel/README.md",
+        ),
         "The HTML report": ("explanation/report.md", "harness/lth_bench/output/page/README.md"),
         "The contracts' tests": ("explanation/contracts.md", "harness/lth_bench/testing/README.md"),
         "A zoo of networks": ("explanation/zoo.md", "tests/zoo/TABLE.md"),
@@ -94,7 +101,7 @@ class BrokenLink(Exception):
 
 
 def files() -> dict[str, str]:
-    """Markdown files on the site, by path in the repository; each with its page's path."""
+    """Files that are pages of the site, by path in the repository; each with its page's path."""
     pages = [page for section in SECTIONS.values() for page in section.values()]
     return {source: page for page, source in pages if isinstance(source, str)}
 
@@ -154,6 +161,8 @@ def stage(folder: Path) -> None:
         for page, source in section.values():
             if isinstance(source, str):
                 text = (ROOT / source).read_text(encoding="utf-8")
+                if source.endswith(".ipynb"):
+                    text = notebook_pages.markdown(json.loads(text))
                 text = relinked(text, source, page, copy)
             else:
                 text = source()

@@ -22,10 +22,11 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
         "cli": (1.5, "one file per command"),
         "api": (3, "lth_bench.run"),
         "own_loop": (4, "lth_bench.sparsify"),
+        "notebook": (0, "lth_bench.results"),
     },
     {
         "testing": (0, "contracts of a strategy"),
-        "maintenance": (1, "doctor, gc, why"),
+        "maintenance": (1, "doctor, gc, why, verify"),
         "output": (2, "tables, figures, report"),
         "tuning": (3, "Optuna studies"),
         "scaffold": (4, "plugin new"),

@@ -21,7 +21,7 @@ GROUPS = {
     "running": "Planning",
     "errors": "Errors",
     "api": "Notebooks and scripts",
-    "store": "Notebooks and scripts",
+    "notebook": "Notebooks and scripts",
     "interchange": "Tickets outside of the harness",
     "own_loop": "Strategies in your own loop",
 }

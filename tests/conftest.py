@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import MISSING, launched
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from thoroughness import cases
 
 pytest_plugins = [
@@ -32,7 +33,12 @@ if "LTH_BENCH_CACHE" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["LTH_BENCH_CACHE"], ignore_errors=True)
 
 # A loaded machine is no failure. `.ci/run` sets LTH_BENCH_THOROUGH.
-settings.register_profile("lth-bench", deadline=None, max_examples=cases(100))
+settings.register_profile(
+    "lth-bench",
+    deadline=None,
+    max_examples=cases(100),
+    suppress_health_check=[HealthCheck.too_slow],  # of how fast examples are made
+)
 settings.load_profile("lth-bench")
 
 
@@ -40,6 +46,15 @@ settings.load_profile("lth-bench")
 def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the results of whoever runs the tests."""
     monkeypatch.delenv("LTH_BENCH_RESULTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; one in a process, for playwright starts no second one beside it."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session", autouse=True)

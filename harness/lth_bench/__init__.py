@@ -69,11 +69,11 @@ if TYPE_CHECKING:
         uniform,
     )
     from lth_bench.masks.allocation import top_k_flat
+    from lth_bench.notebook import results
     from lth_bench.objectives import Metric, Objective
     from lth_bench.own_loop import Sparsifier, sparsify
     from lth_bench.params import Range, Tune
     from lth_bench.running.task_plan import TaskFacts
-    from lth_bench.store.frames import results
     from lth_bench.structure import (
         UnitGroup,
         effective_density,
@@ -97,7 +97,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOMES = {
     "run": "lth_bench.api",
-    "results": "lth_bench.store.frames",
+    "results": "lth_bench.notebook",
     "Ticket": "lth_bench.ticket",
     "hookimpl": "lth_bench.hookspecs",
     "Arrays": "lth_bench.data.arrays",

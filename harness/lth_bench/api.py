@@ -19,6 +19,7 @@ def run(
     address: str | None = None,
     workers: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
+    until_decided: bool = False,
     strategies: str | Sequence[str] = (),
     models: str | Sequence[str] = (),
     datasets: str | Sequence[str] = (),
@@ -55,6 +56,8 @@ def run(
         workers: Worker processes, at least 1. None: one per GPU, or one per core.
         seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a string as after
             `--seeds`. None: the suite's own.
+        until_decided: Add seeds only where a comparison with the baseline is open, by the suite's
+            `decide` or its defaults.
         strategies: Only these, by label or name. Empty: all.
         models: Only these, by label or name. Empty: all.
         datasets: Only these, by label or name. Empty: all.
@@ -88,7 +91,7 @@ def run(
         NothingSelected: A UserError: the filters leave no experiment.
     """
     from lth_bench.output.progress import make_progress
-    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.request import RunRequest, prepare_run
     from lth_bench.running.runner import require_writable, run_suite
 
     request = RunRequest.from_arguments(
@@ -99,6 +102,7 @@ def run(
         address=address,
         workers=workers,
         seeds=seeds,
+        until_decided=until_decided,
         strategies=strategies,
         models=models,
         datasets=datasets,
@@ -115,6 +119,6 @@ def run(
         rerun=rerun,
         exit_first=exit_first,
     )
-    loaded, registry = prepare(request)
+    loaded, registry = prepare_run(request)
     require_writable(request.execution.results)
     return run_suite(loaded, registry, request, make_progress())

@@ -18,7 +18,7 @@ from lth_bench.output.formats import FORMATS, render_board
 Results = Callable[..., Any]
 
 
-RANKING = [by for by in KINDS if by not in WITHIN]
+RANKING = [by for by in KINDS if by not in (*WITHIN, "budget")]  # which takes an ablation
 
 
 @pytest.fixture
@@ -33,7 +33,10 @@ def con(results: Results) -> Any:
     ("options", "message"),
     [
         ({"by": "acuracy"}, "unknown kind of leaderboard 'acuracy'; did you mean 'accuracy'"),
-        ({"by": "x"}, "accuracy, flops, matching, area, cost, speed, transfer, ingredients"),
+        (
+            {"by": "x"},
+            "accuracy, flops, matching, area, cost, budget, speed, transfer, ingredients",
+        ),
         ({"margin": -0.1}, r"--margin must lie in \(0, 1\), but got -0.1; 0.005 is half a point"),
         ({"margin": 0.0}, "--margin must lie in"),
         ({"margin": float("nan")}, "--margin must lie in"),

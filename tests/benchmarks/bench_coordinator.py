@@ -23,6 +23,7 @@ from lth_bench.running.executors.simulated import Pace, SimulatedExecutor, World
 from lth_bench.running.plan import Planned
 from lth_bench.running.progress import Event, Recorded
 from lth_bench.running.recorder import Recorder, RunSummary
+from lth_bench.running.stragglers import StragglerWatch
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 
@@ -89,8 +90,9 @@ def test_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
         journal.append(scenario.planned())
         summary = RunSummary(run_id="run-1", suite="quickstart", planned=len(todo), reused=0)
         recorder = Recorder(
-            journal=journal, paths=paths, run_id="run-1", summary=summary, emit=lambda _: None
-        )
+            journal=journal, paths=paths, run_id="run-1", summary=summary, emit=lambda _: None,
+            watch=StragglerWatch(now=executor.now),
+        )  # fmt: skip
         fold = recorder.fold
 
         def timed(final: bool = False) -> None:

@@ -134,3 +134,54 @@ def test_transferred_tickets_copies_and_ablations(here, tmp_path_factory, lth, k
     }
     assert {"barrier_test_error", "copies_distance"} <= {name for _, name, _ in metrics}
     assert results(lth) == (rows, metrics)
+
+
+DECIDED = """
+schema_version = 1
+
+[suite]
+name = "decided"
+densities = [0.6]
+seeds = 2
+decide = { max_seeds = 8 }
+
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = "digits"
+recipe = "short"
+
+[recipes.short]
+optimizer = "adam"
+lr = 3e-3
+batch_size = 60
+steps = 60
+val_size = 97
+eval_every = 30
+
+[[strategies]]
+use = "one_shot"
+
+[[strategies]]
+use = "random"
+"""
+"""Seeds are added until the comparisons with the dense run are decided."""
+
+
+@pytest.mark.slow
+def test_seeds_that_are_added_until_decided(here, tmp_path_factory, lth, killed) -> None:
+    """A look more or less is trained ahead, by what ends first; what is decided is the same."""
+    looks = "SELECT * EXCLUDE (run_id, recorded_at, journal_order) FROM looks ORDER BY ALL"
+
+    def asked(place: Any, sql: str) -> list[Any]:
+        with duckdb.connect(str(place.results), read_only=True) as con:
+            return con.execute(sql).fetchall()
+
+    alone = type(here)(tmp_path_factory.mktemp("alone"))
+    alone("run", alone.write("suite.toml", DECIDED))
+    killed(DECIDED, [
+        ("all training 100", -9),
+        ("all append 20", -9),
+        ("", 0),
+    ])  # fmt: skip
+    assert asked(alone, looks) and asked(lth, looks) == asked(alone, looks)
+    assert asked(lth, "SELECT DISTINCT status FROM tickets_flat") == [("ok",)]

@@ -55,7 +55,14 @@ def test_every_suite_and_task_as_a_table(run) -> None:
 def test_filters(run, arguments: list[str], number: int) -> None:
     code, out, _ = run(*arguments, "--json")
     assert code == 0
-    assert len(json.loads(out)["leaderboard"]) == number
+    document = json.loads(out)
+    assert len(document["leaderboard"]) == number
+    for card in document.get("cards", []):
+        assert card["finding"] and card["settled"] <= card["verdicts"]
+        for task in card["tasks"]:
+            assert {row["label"] for row in task["methods"]} <= {
+                row["label"] for row in document["leaderboard"]
+            }
 
 
 def test_it_leads_with_a_card_for_each_suite(run) -> None:
@@ -87,7 +94,10 @@ def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "across"),
-    [*((by, []) for by in KINDS if by not in WITHIN), *((by, ["--across"]) for by in ACROSS)],
+    [
+        *((by, []) for by in KINDS if by not in (*WITHIN, "budget")),
+        *((by, ["--across"]) for by in ACROSS),
+    ],
 )
 def test_every_kind(run, by: str, across: list[str]) -> None:
     code, out, err = run("--by", by, *across, "--suite", "quickstart")
@@ -96,6 +106,12 @@ def test_every_kind(run, by: str, across: list[str]) -> None:
     assert ("across 2 tasks by" in out) == bool(across)
     document = json.loads(run("--by", by, *across, "--suite", "quickstart", "--json")[1])
     assert {row["suite"] for row in document["leaderboard"]} == {"quickstart"}
+
+
+def test_budgets_need_the_ablation(run) -> None:
+    code, out, err = run("--by", "budget", "--suite", "quickstart")
+    assert (code, out, err.count("\n")) == (5, "", 1)
+    assert "no result here has the ablation equal_cost" in err and "studies/cost" in err
 
 
 def test_a_grid_needs_a_transferred_ticket(run) -> None:

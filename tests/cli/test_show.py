@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench.store import results as open_results
+from lth_bench.store import Results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 call = RECORDS["call"]
@@ -26,7 +26,7 @@ def run(capsys, monkeypatch, results):
 
 
 def test_an_experiment_for_people_and_for_programs(run, results: Path) -> None:
-    frame = open_results(results).experiments()
+    frame = Results(results).experiments()
     identity = str(frame[frame["label"] == "imp"]["experiment_id"].iloc[0])
     code, out, err = run(identity[:12])
     assert (code, err) == (0, "")

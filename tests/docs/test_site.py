@@ -10,6 +10,7 @@ import sys
 import tomllib
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -31,7 +32,8 @@ def pages(site: types.ModuleType, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_every_document_is_on_the_site(site: types.ModuleType) -> None:
-    found = {str(p.relative_to(ROOT)) for p in DOCUMENTS if "templates" not in p.parts}
+    documents = [*DOCUMENTS, *(ROOT / "docs").rglob("*.ipynb")]
+    found = {str(p.relative_to(ROOT)) for p in documents if "templates" not in p.parts}
     assert {*site.files()} | {*site.NOT_ON_THE_SITE} == found
 
 
@@ -165,38 +167,26 @@ PAGES = ("index", "how-to/run", "reference/api", "reference/cli", "explanation/a
 
 
 @pytest.mark.slow
-def test_its_pages_load_nothing_from_elsewhere(built: Path) -> None:
+def test_its_pages_load_nothing_from_elsewhere(built: Path, browser: Any) -> None:
     """In a browser, opened as files, on a phone and a screen: no request leaves the machine,
     nothing is on the console, every picture shows, and no page is too wide.
     """
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the package `playwright` is not installed"
-    )
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("there is no chromium on this machine")
     home, complaints = (built / "site").as_uri(), []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
-            timeout=240_000,
+    for width in SIZES:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(240_000)
+        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("requestfailed", lambda asked: complaints.append(f"failed: {asked.url}"))
+        page.on(
+            "request",
+            lambda asked: asked.url.startswith((home, "data:")) or complaints.append(asked.url),
         )
-        for width in SIZES:
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.set_default_timeout(240_000)
-            page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
-            page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-            page.on("requestfailed", lambda asked: complaints.append(f"failed: {asked.url}"))
-            page.on(
-                "request",
-                lambda asked: asked.url.startswith((home, "data:")) or complaints.append(asked.url),
-            )
-            for name in PAGES:
-                page.goto(f"{home}/{name}.html", wait_until="load")
-                assert page.locator("h1").first.is_visible()
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-                broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth)"
-                assert page.evaluate(f"{broken}.map(i => i.src)") == [], name
-        browser.close()
+        for name in PAGES:
+            page.goto(f"{home}/{name}.html", wait_until="load")
+            assert page.locator("h1").first.is_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth)"
+            assert page.evaluate(f"{broken}.map(i => i.src)") == [], name
+        page.close()
     assert complaints == []

@@ -60,6 +60,10 @@ TABLES = [
         "WHERE NOT m.metric LIKE '%seconds'",
     ),
     Compared(
+        "examples that are right", [*CELL, "seed", "metric"],
+        f"{WHOSE} a.metric, bits {FROM} answers a USING (ticket_id)",
+    ),
+    Compared(
         "addresses of trainings", [*CELL, "seed", "role"],
         f"{WHOSE} role, list(key ORDER BY key) AS keys {FROM} ticket_trainings USING (ticket_id) "
         "GROUP BY ALL",

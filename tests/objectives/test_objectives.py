@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_bench.data.info import DatasetInfo
-from lth_bench.errors import UserError
+from lth_bench.errors import TrainingError, UserError
 from lth_bench.objectives import CrossEntropy, require_fit
 from lth_bench.objectives.binary import BinaryCrossEntropy
 from lth_bench.objectives.cross_entropy import FocalLoss, WeightedCrossEntropy
@@ -48,6 +48,45 @@ def test_weights_are_those_of_the_training_split() -> None:
     found = torch.eye(3)[torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])]
     measured = bound.measure(bound.evidence(found, y), y)
     assert measured == pytest.approx({"balanced_accuracy": 2 / 3, "accuracy": 7 / 8})
+
+
+@pytest.mark.parametrize("objective", [CrossEntropy(), FocalLoss(), WeightedCrossEntropy()])
+def test_examples_that_are_right_are_the_accuracy(objective) -> None:
+    y = torch.tensor([0, 2, 1, 1])
+    bound = objective.bound(y, CLASSES)
+    outputs = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    (found,) = bound.right(bound.evidence(outputs, y), y).items()
+    assert (found[0], found[1].tolist()) == ("accuracy", [True, False, True, False])
+    judged = judge(bound, [(outputs[:3], y[:3]), (outputs[3:], y[3:])])
+    assert judged.right["accuracy"].tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("objective", [BinaryCrossEntropy(), SquaredError(), NextToken()])
+def test_metrics_that_are_no_fraction_of_examples_have_none(objective) -> None:
+    assert objective.right(torch.ones(2, 2), torch.ones(2, 2)) == {}
+
+
+class Wrong(CrossEntropy):
+    """Says of the wrong examples that they are right."""
+
+    def right(self, evidence, targets):
+        return {"accuracy": evidence.argmax(1) != targets}
+
+
+class Unknown(CrossEntropy):
+    """Of a metric that it has not."""
+
+    def right(self, evidence, targets):
+        return {"recall": evidence.argmax(1) == targets}
+
+
+@pytest.mark.parametrize(
+    ("cls", "said"), [(Wrong, "whose fraction is accuracy of measure, 1"), (Unknown, "recall")]
+)
+def test_examples_that_contradict_the_metric_are_one_error(cls, said: str) -> None:
+    y = torch.tensor([0, 2, 1, 1])
+    with pytest.raises(TrainingError, match=said):
+        judge(cls(), [(torch.eye(3)[y], y)])
 
 
 def test_a_class_without_training_examples_has_weight_one() -> None:

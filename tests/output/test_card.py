@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from rich.console import Console
 from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.card import cards
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.output.card import print_card
+from lth_bench.analysis.measures import Measure
+from lth_bench.output.card import drawn_row, print_card
 
 _BOARDS = runpy.run_path(str(Path(__file__).parents[1] / "analysis" / "boards" / "conftest.py"))
 made, chosen = _BOARDS["made"], _BOARDS["chosen"]
@@ -140,3 +143,40 @@ def test_a_density_chosen_later_is_said(tasks, chosen) -> None:
     assert "density chosen afterwards" in text
     assert "Not fixed by the suite: it may be chosen for its results." in text
     assert "chosen afterwards" not in shown(chosen(cells))
+
+
+def test_the_cheapest_match_of_each_task_is_named_where_there_is_no_column(chosen) -> None:
+    cells = {(net, *DENSE): EVEN for net in ("mlp", "vit")}
+    cells |= {
+        ("mlp", "imp", 0.5): [x + 0.01 for x in EVEN],
+        ("vit", "imp", 0.5): METHODS["random", 0.5],
+    }
+    cells |= {
+        ("vit", "snip", 0.5): [x + 0.01 for x in EVEN],
+        ("mlp", "snip", 0.5): METHODS["random", 0.5],
+    }
+    text = shown(chosen(cells))
+    (line,) = [line for line in text.splitlines() if line.startswith("cheapest match: ")]
+    assert ": imp" in line and ": snip" in line
+    assert "cheapest match: " not in shown(chosen(cells), width=120)
+
+
+def test_tasks_of_several_metrics_are_drawn_in_margins(tasks) -> None:
+    con = tasks(2)
+    question = Question()
+    (card,) = cards(con, question, leaderboard(con, question).rows)
+    one, other = card.tasks
+    lower = replace(other, measure=Measure("test_rmse", "", higher=False))
+    mixed = replace(card, tasks=[one, lower])
+    row, best = drawn_row(one, mixed), one.best.row
+    assert row["difference"] == pytest.approx(best["difference"] / best["margin"])
+    assert row["margin"] == 1.0
+    turned = drawn_row(lower, mixed)
+    assert turned["difference"] == pytest.approx(-row["difference"])
+    assert turned["difference_low"] == pytest.approx(-row["difference_high"])
+    assert drawn_row(one, card) is best  # one metric: as they are
+    raw = io.StringIO()
+    print_card(mixed, Console(file=raw, width=120, color_system=None))
+    heading = next(x for x in raw.getvalue().splitlines() if x.startswith("task"))
+    assert re.search(r"[+−]\d[.\d]*m", heading)
+    assert sum("●" in line or "◄" in line for line in raw.getvalue().splitlines()) == 2

@@ -15,15 +15,19 @@ from lth_bench.running.progress import (
     ExperimentStarted,
     Note,
     Recorded,
+    Repeated,
     Retried,
     RunEnded,
     RunStarted,
     StepsTrained,
     Stopping,
+    Straggling,
     StudyProgress,
     TrialEnded,
     TuningStarted,
+    WorkersUsed,
 )
+from lth_bench.running.usage import WorkerUse
 
 IMP = SimpleNamespace(
     experiment_id="e", label="imp", model_label="mlp", dataset_label="digits",
@@ -186,3 +190,57 @@ def test_the_time_left_is_told_at_once_where_it_is_known(shown, capsys):
     shown(FOLLOWED)
     assert "2 workers, about 60 s left" in said(shown, capsys)
     assert shown.meter.remaining() == pytest.approx(60, abs=5)
+
+
+def use(slot, state, **more):
+    return WorkerUse(slot=slot, worker="a cpu", host="a", device="cpu", state=state, **more)
+
+
+LATE = Straggling(
+    experiment_id="e", title=TITLE, worker="10.0.0.7 cpu", seconds=95.0, expected_seconds=20.0
+)
+
+
+def test_all_workers_are_in_one_view_and_who_is_late_is_named():
+    display = make_progress(Console(file=io.StringIO(), force_terminal=True, width=200))
+    display(FOLLOWED)
+    display(Begun("e"))
+    display(WorkersUsed([use(0, "busy"), use(1, "idle"), use(1, "busy"), use(2, "queued")]))
+    display(LATE)
+    assert below(display)[:2] == [
+        "on     2 of 3 workers busy, 1 waiting for others' results",
+        f"slow   {TITLE} on 10.0.0.7 cpu: 2 min so far, 20 s expected",
+    ]
+    display(Begun("e"))  # on another worker
+    assert not any(text.startswith("slow") for text in below(display))
+    display(LATE)
+    display(ended())
+    assert not any(text.startswith("slow") for text in below(display))
+    display(RunEnded())
+
+
+def test_without_a_terminal_who_is_late_is_a_line(capsys):
+    display = make_progress(Console(file=io.StringIO(), force_terminal=False, width=200))
+    display(FOLLOWED)
+    display(LATE)
+    assert f"slow     {TITLE} on 10.0.0.7 cpu: 2 min so far, 20 s expected" in said(display, capsys)
+
+
+def test_without_a_terminal_the_best_so_far_is_told_now_and_then(shown, capsys):
+    shown(FOLLOWED)
+    shown(Recorded(result("e", 0.75)))
+    shown(WorkersUsed([]))
+    assert "imp 75.00%" not in said(shown, capsys)  # a moment ago nothing was known
+    shown._best_told -= 100
+    shown(WorkersUsed([]))
+    text = said(shown, capsys)
+    assert ("imp 75.00% (n = 1)" in text) is not shown.terminal
+    shown._best_told -= 100
+    shown(WorkersUsed([]))
+    assert "imp 75.00%" not in capsys.readouterr().err  # not again while it is the same
+
+
+def test_a_follower_shows_retries_as_the_run_itself_does(shown, capsys):
+    shown(FOLLOWED)
+    shown(Repeated([TITLE, "other"], "10.0.0.7 cpu was lost"))
+    assert f"retry    {TITLE} and 1 other of its worker: 10.0.0.7" in said(shown, capsys)

@@ -14,7 +14,7 @@ from unittest import mock
 
 import torch
 
-from pretend_gpu import backward, dispatch, graphs, hooks, memory, streams
+from pretend_gpu import backward, dispatch, graphs, hooks, memory, ranks, streams
 from pretend_gpu.machine import SYNC_DEBUG, Machine
 from pretend_gpu.tensors import Mode, PretendTensor
 
@@ -55,6 +55,7 @@ def pretend(machine: Machine | None = None, **options: Any) -> Iterator[Machine]
             mock.patch.object(torch, "_has_compatible_shallow_copy_type", compatible)
         )
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        stack.enter_context(ranks.averaging())
         stack.enter_context(_in_this_thread())
         _in_use.append(machine)
         stack.callback(_in_use.remove, machine)

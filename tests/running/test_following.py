@@ -11,7 +11,20 @@ import pytest
 
 from lth_bench.errors import UserError
 from lth_bench.running.following import follow
-from lth_bench.running.progress import Begun, CaughtUp, Recorded, RunEnded, RunStarted
+from lth_bench.running.progress import (
+    Begun,
+    CaughtUp,
+    Note,
+    Recorded,
+    Repeated,
+    RunEnded,
+    RunStarted,
+    Straggling,
+    StudyProgress,
+    TrialEnded,
+    TuningStarted,
+    WorkersUsed,
+)
 from lth_bench.store.journal import Journal, encode
 from lth_bench.store.paths import Paths
 
@@ -122,3 +135,94 @@ def test_what_did_not_record_its_start_cannot_be_followed(tmp_path):
     RECORDS["write"](paths.results, RECORDS["Scenario"]())
     with pytest.raises(UserError, match="cannot be followed"):
         follow(paths, print)
+
+
+def aside(written):
+    """Records of how a run goes, as its coordinator writes them."""
+    identity = written.waiting[0]["experiment_id"]
+    run = {"run_id": "run-1"}
+    late = {"experiment_id": identity, "worker": "b cpu", "seconds": 90.0, "ended": False}
+    uses = [{"slot": 0, "worker": "b cpu", "host": "b", "device": "cpu", "steps": 7}]
+    return [
+        {"record": "note", **run, "message": "digits is small"},
+        {"record": "retried", **run, "experiment_ids": [identity], "reason": "b was lost"},
+        {"record": "straggler", **run, **late, "expected_seconds": 20.0},
+        {"record": "workers", **run, "suite": "quickstart", "workers": uses},
+    ]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "while"])
+def test_a_follower_hears_notes_retries_stragglers_and_workers(written, before):
+    if before:  # the experiments have begun, then this was recorded
+        written.write(4)
+        written.waiting[:0] = aside(written)
+        written.write(4)
+    else:
+        written.waiting[4:4] = aside(written)
+    written.follow(sleep=lambda _: written.write(1))
+    note, again, late, uses = (
+        next(e for e in written.events if isinstance(e, kind))
+        for kind in (Note, Repeated, Straggling, WorkersUsed)
+    )
+    assert note.message == "digits is small"
+    assert again.reason == "b was lost" and "mlp/digits/mlp seed" in again.titles[0]
+    assert (late.worker, late.seconds, late.expected_seconds) == ("b cpu", 90.0, 20.0)
+    assert late.title == again.titles[0]
+    assert [use.steps for use in uses.uses] == [7]
+    assert all(written.kinds().count(k) == 1 for k in (Note, Repeated, Straggling, WorkersUsed))
+
+
+class Tuned(Written):
+    """A tuning's journal that grows whenever its follower waits."""
+
+    def __init__(self, paths):
+        super().__init__(paths)
+        run = {"run_id": "tuning"}
+        head = {**RECORDS["Scenario"](run_id="tuning").run(), "pid": os.getpid()}
+        head["environment"] = {**head["environment"], "host": socket.gethostname()}
+        self.journal.append(head)
+        study = {"name": "imp mlp/digits/short", "done": 0, "total": 3, "best": ""}
+        self.journal.append(
+            {"record": "tuning", **run, "opening": "one study of 3 trials", "studies": [study]}
+        )
+        self.waiting = [
+            {"record": "trial", **run, "study_id": "s", "number": i, "state": "complete",
+             "values": [0.9 + i / 100], "reason": None,
+             "progress": {**study, "done": i + 1, "best": f"best at #{i}", "params": f"rate={i}"}}
+            for i in range(3)
+        ]  # fmt: skip
+        self.waiting.append({"record": "tuned", **run})
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    made = Tuned(Paths(tmp_path / "results.duckdb"))
+    yield made
+    made.journal.close()
+
+
+def test_a_tuning_is_followed(tuned):
+    tuned.write(1)
+    run = tuned.follow(sleep=lambda _: tuned.write(1))
+    start, *trials, end = tuned.events
+    assert start == TuningStarted(
+        "one study of 3 trials",
+        [StudyProgress(name="imp mlp/digits/short", done=1, total=3, best="best at #0")],
+    )
+    assert all(isinstance(trial, TrialEnded) for trial in trials)
+    assert [(t.number, t.study.done, t.values, t.params) for t in trials] == [
+        (1, 2, [0.91], "rate=1"),
+        (2, 3, [0.92], "rate=2"),
+    ]
+    assert end == RunEnded()
+    assert (run.tuning, run.state, run.finished, run.left) == (True, "complete", 3, 0)
+
+
+def test_a_tuning_that_was_killed_has_trials_left(tuned):
+    tuned.write(2)
+
+    def die(_):
+        tuned.journal.close()
+
+    run = tuned.follow(sleep=die)
+    assert (run.state, run.finished, run.left) == ("stopped", 2, 1)

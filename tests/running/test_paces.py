@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lth_bench.plugins import load_registry
 from lth_bench.running.estimate import estimate_plan, expected_seconds, simulated_time
 from lth_bench.running.executors.simulated import Pace
 from lth_bench.running.paces import measured_paces
-from lth_bench.running.plan import Plan, plan_suite
+from lth_bench.running.plan import Plan, Planned, plan_suite
 from lth_bench.store.paths import Paths
 from lth_bench.suite.load import suite_of
 
@@ -99,15 +100,20 @@ def test_a_run_expects_only_what_earlier_runs_tell(
     """Nothing is timed when a run begins."""
     monkeypatch.setattr("lth_bench.running.estimate._probe", lambda *_: pytest.fail("timed"))
     paths = Paths(tmp_path / "r.duckdb")
-    assert expected_seconds(plan, plan.experiments, paths, ["cpu"], "cpu") is None
+
+    def expects(planned: Sequence[Planned]) -> float | None:
+        known = measured_paces(paths, (p.experiment for p in planned), "cpu")
+        return expected_seconds(plan, planned, known, 1)
+
+    assert expects(plan.experiments) is None
     write(paths, plan, 8.0)
     first = plan.experiments[0].experiment.task
     known = [p for p in plan.experiments if p.experiment.task == first]
     paces = {first: Pace(seconds=0.16, size=4)}
     expected, _ = simulated_time(plan, known, paces, 1)
-    assert expected_seconds(plan, known, paths, ["cpu"], "cpu") == close(expected)
+    assert expects(known) == close(expected)
     # the other task was never trained
-    assert expected_seconds(plan, plan.experiments, paths, ["cpu"], "cpu") is None
+    assert expects(plan.experiments) is None
 
 
 def test_only_tasks_without_a_history_are_timed(

@@ -10,6 +10,7 @@ from lth_bench.output.progress import make_progress
 from lth_bench.running.progress import Note
 from lth_bench.running.recorder import Recorder, RunSummary
 from lth_bench.store.fold import FoldReport
+from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 
 
@@ -21,10 +22,12 @@ class Heard:
         self.events.append(event)
 
 
-def test_an_error_in_an_observer_is_noted_once_per_run():
+def test_an_error_in_an_observer_is_noted_once_per_run(tmp_path):
     heard = Heard()
+    paths = Paths(tmp_path / "r.duckdb")
+    journal = Journal(paths).open()
     recorder = Recorder(
-        journal=None,
+        journal=journal,
         paths=None,
         run_id="run",
         summary=RunSummary(run_id="run", suite="suite", planned=3, reused=0),
@@ -33,6 +36,9 @@ def test_an_error_in_an_observer_is_noted_once_per_run():
     messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
     for message in messages:
         recorder.handle(Note(message))
+    journal.close()
+    said = [record["message"] for record, _ in Journal(paths).read()]
+    assert said == [messages[0], messages[2]]  # for who follows the run
     assert [e.message for e in heard.events] == [messages[0], messages[2]]
 
 

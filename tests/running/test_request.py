@@ -25,9 +25,9 @@ TYPED = {
     "address": "10.0.0.1:6379", "workers": 2, "seeds": "3", "strategies": ["imp"],
     "models": ["mlp"], "datasets": ["digits"],
     "overrides": ["suite.seeds=2"], "plugins": [Path("mine.py")], "add": ["snip"],
-    "no_plugins": True, "smoke": True, "shard": "3/8", "cohort_size": "4",
-    "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"], "rerun": True,
-    "exit_first": True,
+    "no_plugins": True, "smoke": True, "shard": "3/8", "until_decided": True,
+    "cohort_size": "4", "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"],
+    "rerun": True, "exit_first": True,
 }  # fmt: skip
 """Every argument, as typer gives it."""
 PYTHON = {

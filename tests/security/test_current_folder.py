@@ -159,7 +159,7 @@ def test_a_worker_that_cannot_start_is_said_to_be_that(
 
     context = type("Context", (), {"Process": Process})
     with pytest.raises(UserError, match="no worker process can be started") as caught:
-        link._started(context, (), (0.0,))
+        link._started(context, (), (0.0,), daemon=True)
     assert (str(error) or "ended at once") in caught.value.message
 
 

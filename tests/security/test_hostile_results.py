@@ -174,7 +174,8 @@ def test_markup_in_every_field_of_every_record_stays_text(
         html = render_page(gather_report(con))
         assert con.execute("SELECT count(*) FROM trials").fetchone() != (0,)
     assert [(tag, a) for tag, a in Scripts(html).found] == [
-        ("script", {"type": "application/json", "id": "numbers"}), ("script", {}), ("script", {}),
+        ("script", {"type": "application/json", "id": "numbers"}),
+        ("script", {"type": "text/plain", "id": "plotly"}), ("script", {}),
     ]  # fmt: skip
     assert "<script>alert" not in html
     assert "<img src=x" not in html

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -223,3 +224,17 @@ def test_a_plan_of_any_length_is_one_record(make_scenario: Make, write: Make) ->
     fold(paths)
     with open_safe(paths) as con:
         assert con.execute("SELECT count(*) FROM experiments").fetchall() == [(3003,)]
+
+
+def test_answers_are_bytes_and_what_is_no_base64_is_passed_over(
+    make_scenario: Make, write: Make
+) -> None:
+    records = list(make_scenario(strategies=("dense",), seeds=(0, 1)).records())
+    first, second = (r for r in records if r["record"] == "ticket")
+    first["right"] = {"test_accuracy": "oEA=", "early_stop_accuracy": None}
+    second["right"] = {"test_accuracy": "no base64!"}
+    paths = write(SimpleNamespace(records=lambda: iter(records)))
+    fold(paths)
+    with open_safe(paths) as con:
+        found = con.execute("SELECT ticket_id, metric, bits FROM answers").fetchall()
+    assert found == [(first["ticket_id"], "test_accuracy", b"\xa0\x40")]

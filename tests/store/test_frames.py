@@ -39,6 +39,9 @@ def test_default_path_is_that_of_a_run(
 
 
 def test_every_view_is_a_data_frame(paths: Paths) -> None:
+    totals = {"slot": 0, "worker": "cpu", "host": "lab", "device": "cpu", "busy_seconds": 1.0}
+    with Journal(paths) as journal:
+        journal.append({"record": "workers", "run_id": "run-1", "workers": [totals]})
     results = lth_bench.results(paths.results)
     assert len(results.tickets()) == 18
     assert set(results.leaderboard()["label"]) == {"dense", "imp", "early_bird"}

@@ -15,17 +15,26 @@ from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
+from lth_bench.store.latencies import FormTime, LatencyRecord
 from lth_bench.store.mark import FileMark
 from lth_bench.store.records import (
     ExperimentRecord,
     PlannedExperiment,
     PlannedRecord,
-    PluginUse,
-    RunRecord,
     TicketCost,
     TicketRecord,
     TrainingUse,
     TrialRecord,
+)
+from lth_bench.store.run_records import (
+    LookRecord,
+    LookTaken,
+    PluginUse,
+    RunRecord,
+    SeedRule,
+    StragglerRecord,
+    WorkersRecord,
+    WorkerTotals,
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
@@ -80,7 +89,7 @@ values = st.recursive(
 
 @few
 @given(
-    st.sampled_from(["run", "planned", "ticket", "experiment", "other"]),
+    st.sampled_from(["run", "planned", "ticket", "experiment", "look", "latency", "other"]),
     st.dictionaries(st.sampled_from([c for c in COLUMNS if c not in ("record", "at")]), values),
 )
 def test_any_fields_are_read_or_one_error(con: Any, record: str, fields: dict[str, Any]) -> None:
@@ -96,13 +105,17 @@ def test_numbers_out_of_range_become_null(con: Any) -> None:
 def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
-    for record in (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord):
+    for record in (
+        RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, WorkersRecord,
+        StragglerRecord, LookRecord, LatencyRecord,
+    ):  # fmt: skip
         documented |= set(record.__annotations__)
-    # who writes is asked by those that follow the journal, and is no result
-    assert documented - {"pid"} == set(COLUMNS)
+    # asked by those that follow the journal, and no result
+    assert documented - {"pid", "progress"} == set(COLUMNS)
     for inner, column in (
         (PluginUse, "plugins"), (PlannedExperiment, "experiments"), (TicketCost, "cost"),
-        (TrainingUse, "trainings"),
+        (TrainingUse, "trainings"), (WorkerTotals, "workers"), (SeedRule, "decide"),
+        (LookTaken, "look"), (FormTime, "forms"),
     ):  # fmt: skip
         for name in inner.__annotations__:
             assert f"{name} " in COLUMNS[column].replace('"', ""), (column, name)

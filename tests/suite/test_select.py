@@ -94,6 +94,11 @@ def test_lengths_shrink_in_proportion():
     }
 
 
+def test_a_short_batch_can_be_shared_out():
+    assert short({"steps": 9, "batch_size": 4096, "devices": 6})["batch_size"] == 12
+    assert short({"steps": 9, "batch_size": 200, "devices": 20})["batch_size"] == 20
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_recipe_stays_valid(name):
     for task in smoke(load_suite(name)).tasks:

@@ -33,6 +33,7 @@ def test_shipped_suites_load_and_are_named_after_their_file(name):
     assert suite.description
     # others are about tuning, or about the methods that their task is known for
     special = {"tune_digits", "char_lm", "grokking", "sparse_training", "pretrained", "pretraining"}
+    special |= {"imagenet_resnet50"}
     if name not in special | {"sanity"}:  # whose strategies come with --add
         assert {s.use for s in suite.strategies} >= SIX | {"dense", "random"}
 

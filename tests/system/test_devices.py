@@ -11,7 +11,7 @@ import torch
 
 from lth_bench.errors import UserError
 from lth_bench.system import devices, gpus
-from lth_bench.system.devices import Devices, choose, workers_for
+from lth_bench.system.devices import Devices, all_of, choose, too_few, workers_for
 
 H200, T400 = "NVIDIA H200", "NVIDIA T400"
 TOO_OLD = (
@@ -182,6 +182,21 @@ def test_workers_go_round_the_devices() -> None:
     assert workers_for(("cuda:0", "cuda:2"), 3) == ["cuda:0", "cuda:2", "cuda:0"]
     assert workers_for(("cpu",), 3) == ["cpu"] * 3
     assert len(workers_for(("cpu",), None)) == devices.cores()
+
+
+def test_workers_with_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = ("cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:4")
+    assert workers_for(gpus, None, 2) == ["cuda:0,cuda:1", "cuda:2,cuda:3"]  # one is left over
+    assert workers_for(gpus, 1, 2) == ["cuda:0,cuda:1"]
+    assert all_of(workers_for(gpus, None, 2)) == list(gpus[:4])
+    monkeypatch.setattr(devices, "cores", lambda: 3)
+    assert workers_for(("cpu",), None, 2) == ["cpu,cpu"]
+    with pytest.raises(UserError, match=r"trains on 4 devices at once, but the run has 3 CPU c"):
+        workers_for(("cpu",), None, 4)
+    with pytest.raises(UserError, match=r"trains on 8 .* has cuda:0, cuda:1.*devices=5"):
+        workers_for(gpus, None, 8)
+    assert workers_for(gpus[:1], None, 2, imagined=True) == ["cuda:0,cuda:0"]
+    assert len(too_few(gpus, 8)) == 1 and too_few(gpus, 5) == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lth_bench.params import canonical
 from lth_bench.training.recipe import LearningRate, Recipe
 
 
@@ -80,8 +81,18 @@ def test_stretched(length, factor):
         ({"steps": 9, "schedule": "cosine", "final_lr": 0.2}, "at most lr = 0.1, but got 0.2"),
         ({"steps": 9, "nesterov": True}, "momentum above 0"),
         ({"steps": 9, "optimizer": "adam", "momentum": 0.9}, "requires optimizer .sgd."),
+        ({"steps": 9, "batch_size": 100, "devices": 8}, "batch_size = 100 and devices = 8"),
+        ({"steps": 9, "bits": 8, "devices": 2}, "bits = 8 is simulated on one device"),
     ],
 )
 def test_recipes_that_make_no_sense(fields, says):
     with pytest.raises(ValueError, match=says):
         Recipe(**fields)
+
+
+def test_devices_are_part_of_the_identity_and_one_is_left_out():
+    one, two = Recipe(steps=9, batch_size=64), Recipe(steps=9, batch_size=64, devices=2)
+    assert canonical(one).keys() == {"steps", "batch_size"}
+    assert canonical(two) == {**canonical(one), "devices": 2}
+    assert two.of_one_device == Recipe(steps=9, batch_size=32)
+    assert one.of_one_device == one

@@ -12,7 +12,8 @@ from thoroughness import some
 
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
-from lth_bench.running.progress import TrialEnded
+from lth_bench.running.following import follow
+from lth_bench.running.progress import RunEnded, Straggling, TrialEnded, TuningStarted, WorkersUsed
 from lth_bench.stats.curve import area, matching_density
 from lth_bench.store.paths import Paths
 
@@ -63,6 +64,23 @@ def test_every_study_spends_the_same_budget(finished):
         ("imp", "default", {"prune_rate": 0.6}),
         ("snip", "default", {"batch_size": 128}),
     ]
+
+
+def test_it_can_be_followed(finished):
+    """One that has ended is told of at once, by what the journal has of its studies."""
+    heard = []
+    run = follow(Paths(finished), heard.append, sleep=lambda _: pytest.fail("it waits"))
+    start, *between, end = heard
+    # how busy the workers were, and on a loaded machine an experiment that took long
+    assert {type(event) for event in between} <= {WorkersUsed, Straggling}
+    assert isinstance(start, TuningStarted) and end == RunEnded()
+    assert "2 studies of 3 trials" in start.opening
+    assert {s.name: (s.done, s.total) for s in start.studies} == {
+        "imp mlp(hidden=[12])/digits/short": (3, 3),
+        "snip mlp(hidden=[12])/digits/short": (3, 3),
+    }
+    assert all(s.best.startswith("best 0.") for s in start.studies)
+    assert (run.state, run.finished, run.failed, run.left) == ("complete", 6, 0, 0)
 
 
 def test_trials_are_experiments_on_tuning_s_own_seeds(finished):

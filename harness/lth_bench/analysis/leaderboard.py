@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, get_args
 
 from lth_bench.analysis.boards import (
     area,
+    budget,
     censoring,
     cost,
     flops,
+    latency,
     matching,
     metric,
     notes,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from lth_bench.analysis.boards.scores import Scores
 
 KINDS: tuple[str, ...] = get_args(BoardKind)
+LATENCY = "latency"
+"""The kind that shows what `measure` has timed: no result of a run, so that no suite has it."""
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
 WITHIN = {
@@ -47,6 +51,8 @@ WITHIN = {
     "ingredients": "each ablated ticket with the ticket itself",
 }
 """Those that compare tickets of one label, and rank none; what with what."""
+MEASURED = ("metric", "baseline", "margin", "reach", "across")
+"""Options about results, which have no meaning with `--by latency`."""
 ACROSS = ("accuracy", "matching", "area", "cost", "speed")
 """Those that rank over all tasks of a suite too; shares of FLOPs differ between tasks."""
 
@@ -56,7 +62,7 @@ class Question:
     """What to rank, and how. UserError for values that make no sense together."""
 
     by: str = "accuracy"
-    """One of KINDS."""
+    """One of KINDS, or LATENCY."""
     metric: str | None = None
     """The metric to use: a column of `tickets_flat`, `generalisation_gap`, what training and search
     take together, such as `total_steps`, or a metric that a plugin's `score` reports. None and
@@ -79,8 +85,15 @@ class Question:
         return self.by == "accuracy" and not self.across
 
     def __post_init__(self) -> None:
-        if self.by not in KINDS:
-            raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
+        if self.by not in (known := (*KINDS, LATENCY)):
+            raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, known)}")
+        if self.by == LATENCY:
+            for option in MEASURED:
+                if getattr(self, option) not in (None, False):
+                    raise UserError(
+                        f"--{option} has no meaning with --by latency, which shows measured times; "
+                        f"leave it out"
+                    )
         for option, value in (("--margin", self.margin), ("--baseline", self.baseline)):
             meant = (self.by, option) == ("ingredients", "--margin")
             if self.by in WITHIN and value is not None and not meant:
@@ -126,6 +139,8 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     """
     q = question or Question()
     scope = resolve(con, q.selection)
+    if q.by == LATENCY:
+        return latency.board(con, scope)
     if q.metric is not None and q.metric != "score" and q.by != "speed":
         parts = [(measured(con, q.metric), scope)]
     else:
@@ -211,7 +226,11 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     elif q.by == "speed":
         board = speed.board(con, scope, against, q.margin or speed.MARGIN, known)
     else:
-        kind = {"accuracy": metric, "flops": flops, "matching": matching, "area": area}[q.by]
+        kinds = {
+            "accuracy": metric, "flops": flops, "matching": matching, "area": area,
+            "budget": budget,
+        }  # fmt: skip
+        kind = kinds[q.by]
         board = kind.board(con, scope, against, q.margin, known)
     board = replace(board, tables=_noted(board.tables, [say(con, scope) for say in notes.EVERY]))
     tasks = [task.suite for task in scope.tasks.values()]

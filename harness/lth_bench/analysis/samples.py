@@ -10,12 +10,13 @@ none: that says nothing of the method either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.measures import measured
 from lth_bench.store.metric import CENSORED, scored_sql
 from lth_bench.store.schema import quoted
+from lth_bench.suite.decide import Decide
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,9 +52,19 @@ class Sample:
     """Seeds on which the method cannot reach the density, or whose control there is not."""
     missing: frozenset[int]
     """Seeds still owed."""
+    dropped: frozenset[int] = frozenset()
+    """Those of `missing` that have ended and are not run again by themselves: out of memory or
+    time, or without a finite value."""
+    rule: Decide | None = None
+    """Until when seeds were added, where every seed was asked for; None at a fixed number."""
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
     stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
+    answers: Mapping[int, bytes | None] = field(default_factory=dict)
+    """By seed: which test examples are right, packed as in the table `answers`; None of a seed
+    without. Empty unless asked for."""
+    examples: int | None = None
+    """Test examples that answers are of; None where seeds differ, or it is not known."""
     censored: frozenset[int] = frozenset()
     """Seeds whose value is a time that was not reached: later than the value, the budget."""
 
@@ -86,6 +97,8 @@ def samples(
     labels: Sequence[str] = (),
     rows: str = "flat",
     given: Sequence[object] = (),
+    every_seed: bool = False,
+    answers: bool = False,
 ) -> list[Sample]:
     """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
 
@@ -93,7 +106,9 @@ def samples(
     task's own. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
-    `given` its parameters. UnknownName for a metric that is neither.
+    `given` its parameters; `answers` asks for those. With `every_seed`, also the seeds that only
+    some labels have, where seeds were added until decided. UnknownName for a metric that is
+    neither.
     """
     name = quoted(measured(con, metric).name)
     where, parameters = ["true"], list(given)
@@ -102,6 +117,8 @@ def samples(
             where.append(f"list_contains(?, f.{column})")
             parameters.append(list(asked))
     ok = "f.status = 'ok' AND value IS NOT NULL AND isfinite(value)"
+    bits = f"list(a.bits ORDER BY seed) FILTER ({ok})" if answers else "NULL"
+    joined = ANSWERS.format(metric=name) if answers else ""
     found = con.execute(
         f"""
         SELECT
@@ -114,10 +131,15 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
-            2 * half_step(judged_by({name}, any_value(metric)), min(test_examples))
+            list(seed) FILTER (
+                NOT coalesce({ok}, false) AND status IN ('ok', 'oom', 'timeout')
+            ),
+            2 * half_step(judged_by({name}, any_value(f.metric)), min(test_examples))
                 + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
-            list(seed) FILTER ({ok} AND {_never(metric)})
-        FROM ({scored_sql(name, rows)}) f
+            list(seed) FILTER ({ok} AND {_never(metric)}),
+            CASE WHEN min(test_examples) = max(test_examples) THEN min(test_examples) END,
+            {bits}
+        FROM ({scored_sql(name, rows, every_seed=every_seed)}) f {joined}
         WHERE {" AND ".join(where)}
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
             source_model, source_dataset, source_recipe
@@ -126,7 +148,22 @@ def samples(
         """,
         parameters,
     ).fetchall()
-    return [_sample(row) for row in found]
+    rules = rules_of(con) if every_seed else {}
+    return [_sample(row, rules) for row in found]
+
+
+def rules_of(con: DuckDBPyConnection) -> dict[str, Decide]:
+    """By suite: until when its last run added seeds, of those that did."""
+    return {
+        suite: Decide(margin=margin, max_seeds=most)
+        for suite, margin, most in con.execute(
+            "SELECT suite, decide_margin, max_seeds FROM suites WHERE max_seeds IS NOT NULL"
+        ).fetchall()
+    }
+
+
+ANSWERS = """
+    LEFT JOIN answers a ON a.ticket_id = f.ticket_id AND a.metric = judged_by({metric}, f.metric)"""
 
 
 def _never(metric: str) -> str:
@@ -137,10 +174,10 @@ def _never(metric: str) -> str:
     return f"f.ticket_id IN (SELECT ticket_id FROM metrics WHERE metric = {reached} AND value = 0)"
 
 
-def _sample(row: tuple[Any, ...]) -> Sample:
+def _sample(row: tuple[Any, ...], rules: Mapping[str, Decide]) -> Sample:
     suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
-    *found, step, never = rest
-    seeds, values, lost, skipped, missing = (x or [] for x in found)
+    *found, step, never, examples, bits = rest
+    seeds, values, lost, skipped, missing, dropped = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
         suite=suite,
@@ -156,6 +193,10 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         lost=frozenset(lost),
         skipped=frozenset(skipped),
         missing=frozenset(missing),
+        dropped=frozenset(dropped),
         step=step or 0.0,
+        answers=dict(zip(seeds, bits, strict=True)) if bits else {},
+        examples=examples,
         censored=frozenset(never or ()),
+        rule=rules.get(suite),
     )

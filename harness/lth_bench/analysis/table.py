@@ -44,6 +44,8 @@ class Table:
     """What must be said of this table, below it."""
     optional: frozenset[int] = frozenset()
     """Columns that a terminal leaves out where even the short cells do not fit."""
+    wide: frozenset[int] = frozenset()
+    """Columns that a terminal shows only where the whole table fits with them."""
     about: tuple[str, ...] = ()
     """Suite, model, dataset and recipe, where it is about one task."""
 

@@ -17,6 +17,7 @@ from lth_bench.cli.export import app as export_app
 from lth_bench.cli.gc import gc
 from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
+from lth_bench.cli.measure import measure
 from lth_bench.cli.merge import merge
 from lth_bench.cli.plan import plan
 from lth_bench.cli.plugin import app as plugin_app
@@ -25,8 +26,10 @@ from lth_bench.cli.report import report
 from lth_bench.cli.run import run
 from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
+from lth_bench.cli.site import site
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
+from lth_bench.cli.verify import verify
 from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
 from lth_bench.system.streams import lost, reader_gone
@@ -49,10 +52,13 @@ for command in (
     compare,
     claims,
     report,
+    site,
     show,
     why,
     query,
+    measure,
     merge,
+    verify,
     gc,
     doctor,
     schema,
@@ -89,7 +95,8 @@ def common(
 
 def main() -> NoReturn:
     """Run the command line. Exit codes: 0 ok, 1 some experiments failed, 2 interrupted, 3 a fault
-    of lth-bench, 4 usage or suite error, 5 nothing selected, 6 what `--fail-on` was told to refuse.
+    of lth-bench, 4 usage or suite error, 5 nothing selected, 6 what `--fail-on` was told to refuse,
+    or results that `verify` finds different.
     """
     try:
         code = app(standalone_mode=False)

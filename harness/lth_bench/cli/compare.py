@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lth_bench.cli import complete
 from lth_bench.cli.options import (
     DensitiesOption,
     FormatOption,
@@ -21,16 +23,30 @@ from lth_bench.cli.options import (
 
 if TYPE_CHECKING:
     from lth_bench.analysis.compare.sides import Selector
+    from lth_bench.analysis.table import Board
 
+WITH = ("reference", "literature")
+"""What else than the user's own results a label can be compared with."""
 SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"The reference: {SIDE}")],
+    a: Annotated[str | None, typer.Argument(metavar="[A]", help=f"The reference: {SIDE}")] = None,
     b: Annotated[
-        str, typer.Argument(metavar="B", help="Compared with A; given in the same forms.")
-    ],
+        str | None, typer.Argument(metavar="[B]", help="Compared with A; given in the same forms.")
+    ] = None,
     *,
+    with_: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="Compare with other results than your own: reference, those that come with "
+            "lth-bench; takes your label alone, or their label and yours. literature, the papers' "
+            "figures; takes no side, or your label alone.",
+            autocompletion=complete.one_of(*WITH),
+        ),
+    ] = None,
     results: ResultsOption = None,
     suite: SuitesOption = None,
     task: TasksOption = None,
@@ -94,10 +110,16 @@ def compare(
     A strategy with an earlier version of itself: `compare imp@REV imp`. REV is the start of a
     run's id, a source hash, a version, a configuration's id or a git commit.
 
+    A method of yours with the reference results: `compare mine --with reference`, without running
+    the other methods.
+
+    Your results with the papers', where task and density fit: `compare --with literature`.
+
     Exit codes: 0, or 6 as requested by --fail-on.
     """
     import sys
 
+    from lth_bench.analysis.compare.beside import beside_reference
     from lth_bench.analysis.compare.gate import gate_failures, require_gates
     from lth_bench.analysis.compare.lines import Comparison, Options, across
     from lth_bench.analysis.compare.lines import compare as lines
@@ -117,7 +139,35 @@ def compare(
         raise UserError(f"--margin must be greater than 0, but got {margin:g}")
     if interval not in ("t", "bootstrap"):
         raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
-    one, other = parse(a), parse(b)
+    if with_ is not None and with_ not in WITH:
+        raise UserError(f"--with must be {' or '.join(WITH)}, but got {with_!r}")
+    if with_ == "literature":
+        about_pairs = {
+            "--metric": metric is not None,
+            "--margin": margin is not None,
+            "--interval": interval != "t",
+            "--fail-on": bool(gates),
+            "--masks": masks,
+            "a second side": b is not None,
+        }
+        for option in (name for name, given in about_pairs.items() if given):
+            raise UserError(f"{option} has no meaning with --with literature; leave it out")
+        board = _literature(
+            results or default_results(),
+            suites=suite or (),
+            tasks=task or (),
+            densities=density or (),
+            labels=[*([a] if a is not None else []), *(strategy or ())],
+        )
+        print_board(board, format)
+        return OK
+    if a is None or (b is None and with_ is None):
+        raise UserError(
+            "compare takes two sides, A and B; or A and --with reference; or --with literature"
+        )
+    if with_ is not None and masks:
+        raise UserError("--with compares values, and --masks masks; leave one out")
+    one, other = parse(a), parse(a if b is None else b)
     if plugin and not masks:
         raise UserError("--plugin goes with --masks, which builds the networks; leave it out")
     if masks:
@@ -141,15 +191,22 @@ def compare(
             plugins=plugin or (),
             no_plugins=no_plugins,
         )
-    first, second = load(
-        one,
-        other,
-        results=results or default_results(),
-        metric=metric or "score",
-        suites=suite or (),
-        strategies=strategy or (),
-    )
-    found = groups(first.samples, second.samples, one.label is None, task or (), density or ())
+    chosen: dict[str, Any] = {
+        "results": results or default_results(),
+        "metric": metric or "score",
+        "suites": suite or (),
+        "strategies": strategy or (),
+    }
+    notes: list[str]
+    if with_ is not None:
+        against = None if b is None else one
+        beside = beside_reference(other, against, **chosen)
+        first, second, notes = beside.reference, beside.own, list(beside.notes)
+    else:
+        first, second = load(one, other, **chosen)
+        notes = differing(first.settings, second.settings)
+    by_name = with_ is not None or one.label is None
+    found = groups(first.samples, second.samples, by_name, task or (), density or ())
     by_measure: dict[Measure, list[list[Comparison]]] = {}
     for group in found:
         if metric in (None, "score"):
@@ -162,13 +219,15 @@ def compare(
         (Options(known, margin, interval), comparisons, across(comparisons, known))  # type: ignore[arg-type]
         for known, comparisons in by_measure.items()
     ]
-    notes = differing(first.settings, second.settings)
     missing: tuple[str, ...] = ()
-    if one.label is None:
+    if with_ is None and one.label is None:
         missing = only_in_first(first.samples, second.samples, task or ())
         new = only_in_first(second.samples, first.samples, task or ())
         notes += [f"only A has {name}" for name in missing] + [f"only B has {name}" for name in new]
-    a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
+    if with_ is not None:
+        a, b = "reference", other.name
+    else:
+        a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
     sheets = [
         sheet(a, b, comparisons=comparisons, tasks=tasks, options=options,
               notes=() if index else notes)
@@ -183,6 +242,20 @@ def compare(
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK
+
+
+def _literature(results: Path, *, labels: Sequence[str], **filters: Any) -> Board:
+    from lth_bench.analysis.compare.literature import literature
+    from lth_bench.analysis.samples import samples
+    from lth_bench.errors import UnknownName
+    from lth_bench.store.reading import reading, to_stderr
+
+    with reading(results, to_stderr) as con:
+        known = {name for s in samples(con) for name in (s.label, s.name)}
+        for label in labels:
+            if label not in known:
+                raise UnknownName("label", label, known)
+        return literature(con, labels=labels, **filters)
 
 
 def _masks(one: Selector, other: Selector, *, format: str, results: Path, **rest: Any) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.output.progress import duration
+from lth_bench.output.words import duration
+from lth_bench.output.workers import summed_up
 
 if TYPE_CHECKING:
     from lth_bench.running.recorder import RunSummary
@@ -31,6 +32,8 @@ def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
     if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
         _say(f"{asked:,} steps requested, {run:,} trained, {asked - run:,} shared")
+    if (used := summed_up(summary.uses)) is not None:
+        _say(used)
     for note in summary.notes:
         _say(note)
     if summary.interrupted:
@@ -60,9 +63,7 @@ def report_study(results: Path, suite: str) -> None:
 
 
 def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
-    """A suite's card on stdout, or where it is ranked otherwise than by a metric, its leaderboard
-    of that kind.
-    """
+    """A suite's card on stdout, after its leaderboard if that is of another kind than by metric."""
     from dataclasses import replace
 
     from lth_bench.analysis.boards.scope import Selection
@@ -74,18 +75,43 @@ def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
-    question = Question(by=by, selection=Selection(suites=[suite]))
+    question = Question(selection=Selection(suites=[suite]))
     named = None if results == default_results() else results
     with reading(results, to_stderr) as con:
         board = leaderboard(con, question)
-        found = cards(con, question, board.rows, named) if question.has_card else []
-    for card in found:
-        print_card(card, stdout())
-    if not found:
+        found = cards(con, question, board.rows, named)
+        own = None if by == "accuracy" else leaderboard(con, replace(question, by=by))
+    if own is not None:
+        print_board(replace(own, legend=""), "table")
+    elif not found:
         print_board(replace(board, legend=""), "table")
-    elif notes := {note for table in board.tables for note in table.notes}:
+    for card in found:
+        if own is not None:
+            print()
+        print_card(card, stdout())
+    if found and own is None and (notes := {n for table in board.tables for n in table.notes}):
         few = "a remark" if len(notes) == 1 else f"{len(notes)} remarks"
         _say(f"{few} on these results: lth-bench leaderboard --suite {shlex.quote(suite)}")
+
+
+def cards_of(results: Path, suite: str) -> list[dict[str, Any]]:
+    """A suite's cards as data; empty where it has no results that can be read."""
+    from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.card import card_data, cards
+    from lth_bench.analysis.leaderboard import Question, leaderboard
+    from lth_bench.store.paths import default_results
+    from lth_bench.store.query import plain
+    from lth_bench.store.reading import reading, to_stderr
+
+    question = Question(selection=Selection(suites=[suite]))
+    named = None if results == default_results() else results
+    try:
+        with reading(results, to_stderr) as con:
+            found = cards(con, question, leaderboard(con, question).rows, named)
+    except UserError as error:  # the run itself is fine
+        _say(f"no cards: {error.message}")
+        return []
+    return [plain(card_data(card)) for card in found]
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,9 @@ FolderOption = Annotated[
 SnapshotOption = Annotated[
     Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.duckdb.")
 ]
+RowsOption = Annotated[
+    Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.parquet.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", metavar="", help="Overwrite existing files.")]
 
 
@@ -74,6 +77,38 @@ def snapshot(
     _tell(found, json_)
 
 
+@app.command("rows")
+def rows(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Name of the suite.")],
+    output: RowsOption,
+    results: ResultsOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write a suite's results seed by seed as one Parquet file, to give to others.
+
+    It says with which suite, versions and processor they were made, and names no machine and no
+    folder. `lth-bench verify` runs experiments of such a file again.
+    """
+    import shlex
+
+    from lth_bench.errors import UserError
+    from lth_bench.store.export import Exported
+    from lth_bench.store.paths import default_results
+    from lth_bench.store.seed_rows import write_rows
+
+    if output.suffix != ".parquet":
+        raise UserError(f"--output must end in .parquet, but got {output}")
+    if output.is_dir():
+        raise UserError(f"--output names a folder, {output}; name a file")
+    if output.exists() and not force:
+        raise UserError(f"{output} exists; name another file, or overwrite it with --force")
+    if not output.absolute().parent.is_dir():
+        raise UserError(f"there is no folder {output.absolute().parent}; make it first")
+    write_rows(results or default_results(), suite, output, shlex.join(["lth-bench", "run", suite]))
+    _tell(Exported(output, 1, output.stat().st_size), json_)
+
+
 def _tables(
     format: str,
     *,
@@ -106,5 +141,8 @@ def _tell(found: Exported, json_: bool) -> None:
     if json_:
         print_json(asdict(found))
     else:
+        size = (
+            f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e5 else f"{found.bytes / 1e3:,.1f} kB"
+        )
         what = f"{found.files} files in {found.output}" if found.files > 1 else str(found.output)
-        print(f"wrote {what} ({found.bytes / 1e6:,.1f} MB)")
+        print(f"wrote {what} ({size})")

@@ -29,9 +29,11 @@ def leaderboard(
             help="accuracy: the task's primary metric, or --metric, at each density; flops: the "
             "same at equal FLOPs of the network; matching: the "
             "sparsest density not worse than the baseline; area: under the metric against log "
-            "density; cost: of reaching a value of the metric; speed: the early-stop step; "
+            "density; cost: of reaching a value of the metric; budget: the metric at equal total "
+            "cost of search and training; speed: the early-stop step; "
             "transfer: the task a ticket was found on against the one it was trained on; "
-            "ingredients: each ticket against its controls and ablations, and which matter.",
+            "ingredients: each ticket against its controls and ablations, and which matter; "
+            "latency: what `measure` has timed, and from which density on a ticket is faster.",
         ),
     ] = "accuracy",
     metric: Annotated[
@@ -131,14 +133,15 @@ def leaderboard(
     table = format == "table"
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
-        found = cards(con, question, board.rows, results) if table and question.has_card else []
-    for card in found:
+        wanted = question.has_card and format in ("table", "json")
+        found = cards(con, question, board.rows, results) if wanted else []
+    for card in found if table else ():
         print_card(card, stdout())
         print()
     if not legend:
         board = replace(board, legend="")
     elif found:
         board = replace(board, legend=f"{LEGEND}\n{board.legend}")
-    print_board(board, format)
+    print_board(board, format, found)
     if table and not legend and sys.stderr.isatty():
         print("what the columns mean: --legend", file=sys.stderr)

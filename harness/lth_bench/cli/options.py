@@ -128,6 +128,15 @@ SmokeOption = Annotated[
         "--smoke", metavar="", help="Train a few steps of everything, to check that it runs."
     ),
 ]
+UntilDecidedOption = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided",
+        metavar="",
+        help="Add seeds only where a comparison with the baseline is open: 3, 4, 5, 6, 8, … up to "
+        "30, or --set suite.decide.max_seeds=N.",
+    ),
+]
 ShardOption = Annotated[
     str | None,
     typer.Option(

@@ -141,7 +141,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _means(part: dict[str, Any]) -> str:
     """How to check the claims, or why that cannot be done here."""
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
     from lth_bench.system.text import printable
 
     if part["obstacle"] is not None:

@@ -22,6 +22,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    UntilDecidedOption,
     WorkersOption,
 )
 
@@ -36,6 +37,7 @@ def plan(
         bool, typer.Option(metavar="", help="Time a few steps of each task on this device.")
     ] = True,
     seeds: SeedsOption = None,
+    until_decided: UntilDecidedOption = False,
     strategy: StrategiesOption = None,
     model: ModelsOption = None,
     dataset: DatasetsOption = None,
@@ -58,10 +60,13 @@ def plan(
     from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance, device_name
-    from lth_bench.running.request import RetryPolicy, RunRequest, prepare
+    from lth_bench.running.request import RetryPolicy, RunRequest, prepare_run
     from lth_bench.running.shard import shard_of
+    from lth_bench.running.until_decided.expected import expected_seeds
+    from lth_bench.running.until_decided.run import due_first
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
+    from lth_bench.suite.spec import devices_per_training
     from lth_bench.system import devices
     from lth_bench.training.input.placement import memory_of
 
@@ -71,6 +76,7 @@ def plan(
         device=device,
         workers=workers,
         seeds=seeds,
+        until_decided=until_decided,
         strategies=strategy,
         models=model,
         datasets=dataset,
@@ -82,14 +88,15 @@ def plan(
         shard=shard,
         cohort_size=cohort_size,
     )
-    loaded, registry = prepare(request)
+    loaded, registry = prepare_run(request)
     execution, root = request.execution, data_root()
     chosen = devices.choose(execution.device)
     check(loaded, registry)
-    planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
+    whole = planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
     faults = planned.faults | look_for_faults(planned.experiments, registry, root)
     require_some([faults.get("/".join(p.experiment.task)) for p in planned.experiments])
-    worker_devices = devices.workers_for(chosen.names, execution.workers)
+    each = devices_per_training(loaded)
+    worker_devices = devices.workers_for(chosen.names, execution.workers, each, imagined=True)
     provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
     left = remaining(
         planned,
@@ -101,9 +108,16 @@ def plan(
         retry=RetryPolicy(),
     )
     done = set(left.ended)
+    adaptive = None
+    if loaded.decide is not None:
+        work = due_first(whole, paths, left)
+        assert work.due is not None
+        adaptive = expected_seeds(whole, work.due.seeds)
+        planned = adaptive.plan
+        done &= {p.experiment.experiment_id for p in planned.experiments}
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in faults.items()]
-    notes += planned.notes
+    notes += [*([adaptive.words] if adaptive else []), *planned.notes]
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):
         try:
@@ -111,7 +125,7 @@ def plan(
         except UserError as error:  # it fits nowhere: its tasks will fail
             note = error.message
         notes += [note] if note else []
-    notes += [*left.notes, *chosen.notes]
+    notes += [*left.notes, *chosen.notes, *devices.too_few(chosen.names, each)]
     if estimate:
         outlook = estimate_plan(
             planned,
@@ -123,6 +137,12 @@ def plan(
             paths=paths,
         )
     document = {**_document(planned, done, outlook), "notes": notes}
+    if adaptive is not None:
+        document["until_decided"] = {
+            "seeds": adaptive.seeds,
+            "fewest_experiments": adaptive.fewest,
+            "most_experiments": adaptive.most,
+        }
     if json_:
         print(json.dumps(document))
     else:
@@ -210,7 +230,7 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
 
     listing = table("task", "strategy")
     listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")

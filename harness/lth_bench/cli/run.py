@@ -25,6 +25,7 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
+    UntilDecidedOption,
     WorkersOption,
 )
 
@@ -38,6 +39,7 @@ def run(
     address: AddressOption = None,
     workers: WorkersOption = None,
     seeds: SeedsOption = None,
+    until_decided: UntilDecidedOption = False,
     strategy: StrategiesOption = None,
     model: ModelsOption = None,
     dataset: DatasetsOption = None,
@@ -59,9 +61,9 @@ def run(
     import json
     import sys
 
-    from lth_bench.cli.conclusion import conclude, report_study
+    from lth_bench.cli.conclusion import cards_of, conclude, report_study
     from lth_bench.output.progress import make_progress
-    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.request import RunRequest, prepare_run
     from lth_bench.running.runner import require_writable, run_suite
     from lth_bench.store.info import sharing
     from lth_bench.suite.source import studies
@@ -75,6 +77,7 @@ def run(
         address=address,
         workers=workers,
         seeds=seeds,
+        until_decided=until_decided,
         strategies=strategy,
         models=model,
         datasets=dataset,
@@ -92,7 +95,7 @@ def run(
         exit_first=exit_first,
     )
     path = request.execution.results
-    loaded, registry = prepare(request)
+    loaded, registry = prepare_run(request)
     require_writable(path)
     for note in seed_overlap_notes(loaded):
         print(f"note: {note}", file=sys.stderr)
@@ -110,6 +113,7 @@ def run(
             **(sharing(path, summary.suite) or {}),
             "results": str(path),
             "exit_code": summary.exit_code,
+            "cards": cards_of(path, summary.suite),
         }
         print(json.dumps(document))
     else:

@@ -43,15 +43,21 @@ def as_row(run: RecordedRun) -> dict[str, Any]:
         "failed": run.failed,
         "left": run.left,
         "command": run.command,
+        "tuning": run.tuning,
+        "workers": [dict(one) for one in run.workers],
     }
 
 
 def print_runs(found: list[RecordedRun]) -> None:
-    """A table, and below it where each ran and its command, which are too long for a column."""
+    """A table, and below it where each ran, its command, and what its workers did with their time,
+    which are too long for a column.
+    """
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
+    from lth_bench.output.workers import summed_up
+    from lth_bench.running.usage import recorded_uses
     from lth_bench.system.text import printable
 
     out = console()
@@ -74,6 +80,8 @@ def print_runs(found: list[RecordedRun]) -> None:
     for run in found:
         where = f"{run.device} on {run.host}" if run.host else run.device
         out.print(Text(printable(f"{run.run_id[:SHORT]}  {where}: {run.command}")))
+        if (used := summed_up(recorded_uses(run.workers))) is not None:
+            out.print(Text(printable(f"{' ' * SHORT}  {used}"), style="dim"))
     if any(run.running for run in found):
         out.print(Text("follow it: lth-bench show --follow", style="dim"))
 

@@ -26,7 +26,8 @@ def show(
             "--follow",
             "-f",
             metavar="",
-            help="Follow a run until it ends, from another terminal. Ctrl-C leaves the run alone.",
+            help="Follow a run or a tuning until it ends, from another terminal. Ctrl-C leaves it "
+            "alone.",
         ),
     ] = False,
     json_: JsonOption = False,
@@ -66,8 +67,11 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
     from lth_bench.cli.output import print_json
     from lth_bench.cli.runs import as_row
     from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED
-    from lth_bench.output.progress import duration, make_progress
+    from lth_bench.output.progress import make_progress
+    from lth_bench.output.words import counted, duration
+    from lth_bench.output.workers import summed_up
     from lth_bench.running.following import follow
+    from lth_bench.running.usage import recorded_uses
     from lth_bench.store.paths import Paths
 
     try:
@@ -79,10 +83,17 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
         print_json(as_row(run))
     else:
         counts = {"done": run.finished, "failed": run.failed, "left": run.left}
-        parts = [f"{number:,} {word}" for word, number in counts.items() if number]
+        found = {word: number for word, number in counts.items() if number}
+        parts = [f"{number:,} {word}" for word, number in found.items()]
+        if run.tuning:
+            parts = [f"{counted(number, 'trial')} {word}" for word, number in found.items()]
         done = ", ".join(parts) or "nothing to do"
         print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
+        if (used := summed_up(recorded_uses(run.workers))) is not None:
+            print(used)
         print(f"results: {results} (lth-bench leaderboard)")
+        if run.tuning and run.state == "complete":
+            print("its comparison on the test split is a run of its own: lth-bench ls runs")
         if run.left:
             print(f"the run has ended; rerun its command to resume: {run.command}")
     if run.left:

@@ -97,7 +97,8 @@ def conclude(
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
+    from lth_bench.output.workers import summed_up
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.system.text import redacted
 
@@ -160,6 +161,8 @@ def conclude(
 
     ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.ended.items()))
     say(f"{suite.name}: {ended or 'no new trials'} in {duration(summary.seconds)}")
+    if (workers := summed_up(summary.uses)) is not None:
+        say(workers)
     for note in [*summary.notes, *(final.notes if final is not None else ())]:
         say(note)
     if summary.interrupted or (final is not None and final.interrupted):

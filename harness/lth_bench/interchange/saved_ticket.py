@@ -70,6 +70,10 @@ class SavedTicket:
         module = self._task.network("shape")
         return load_values(module, self.final.values if values is None else values, "values").eval()
 
+    def unpruned(self) -> nn.Module:
+        """The network before any pruning, with fresh initial values, in eval mode."""
+        return self._task.network("unpruned").eval()
+
     def masked(self, moment: Moment = "final") -> dict[str, Tensor]:
         """The state dict at a moment with every pruned weight zero; the best state is under the
         mask that it was trained with.

@@ -30,6 +30,9 @@ class Defaults:
 
     def __init__(self, test: Examples | None) -> None:
         self._test = test
+        self.right: dict[str, Tensor] = {}
+        """Of the ticket that was scored last: which test examples are right, bool [N] in the test
+        split's order, by the metric that is the fraction of them."""
 
     @hookimpl(trylast=True)
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
@@ -60,12 +63,16 @@ class Defaults:
             f"val_{primary}": trained.curve[-1].val_score,
             "early_stop_step": float(trained.early_stop_step),
         }
+        self.right = {}
         if self._test is None:
             return seen
         last = early = self._evaluate(ticket, trained, self._test)
         if trained.best.step != trained.step:  # otherwise it is the same state
             early = self._evaluate(ticket, trained.best, self._test)
         train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
+        self.right = {f"test_{name}": which for name, which in last.right.items()}
+        if primary in early.right:
+            self.right[f"early_stop_{primary}"] = early.right[primary]
         return {
             **self._before_rewinding(ticket, self._test),
             **self._instability(ticket, trained, self._test),

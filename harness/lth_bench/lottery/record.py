@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from lth_bench.data.info import InputShape
 from lth_bench.errors import Diverged
@@ -58,6 +62,7 @@ class Reporter:
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
             metrics = self.hooks.score(scored, trained) | drawn.metrics
+            right = {name: packed(which) for name, which in self.hooks.right.items()}
             view = TicketView(scored, self.experiment, control)
             more, missing = self.hooks.observers_score(view, trained, metrics)
         lost = [*self.hooks.lost, *missing, *drawn.missing]
@@ -80,6 +85,7 @@ class Reporter:
             "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
             **self._score(metrics),
+            **({"right": right} if right else {}),
             "cost": self._cost(ledger.search, ledger.train),
             "trainings": _trainings(ledger),
             "curve": [_row(p) for p in trained.curve],
@@ -238,6 +244,14 @@ def unit_density(mask: Mask) -> float:
     ]
     total = sum(u.numel() for u in units)
     return sum(int(u.sum()) for u in units) / total if total else 1.0
+
+
+def packed(which: Tensor) -> str:
+    """Booleans [N] as base64 of ⌈N / 8⌉ bytes: the first is the highest bit of the first byte, and
+    what is left of the last byte is 0.
+    """
+    bits = np.packbits(which.cpu().numpy())
+    return base64.b64encode(bits.tobytes()).decode("ascii")
 
 
 def _trainings(ledger: CostLedger) -> list[dict[str, Any]]:

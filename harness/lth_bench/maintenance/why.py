@@ -36,7 +36,7 @@ def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str,
         from lth_bench.plugins.asking import ask
 
         name, params = str(config.get("name")), config.get("params") or {}
-        if not isinstance(params, Mapping) or any(map(_leads_out, params.values())):
+        if not isinstance(params, Mapping) or leads_out(params):
             return None
         try:
             dataset = build(registry.get("datasets", name), params, name)
@@ -49,8 +49,12 @@ def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str,
     return look
 
 
-def _leads_out(value: object) -> bool:
-    """Whether a parameter may be a path out of the data root."""
+def leads_out(value: object) -> bool:
+    """Whether a parameter, or one within it, may be a path out of the data root."""
+    if isinstance(value, Mapping):
+        return any(map(leads_out, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(leads_out, value))
     if not isinstance(value, str):
         return False
     return value.startswith("~") or Path(value).is_absolute() or ".." in Path(value).parts

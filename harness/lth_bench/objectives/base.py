@@ -58,6 +58,17 @@ class Objective(ABC):
             targets: of all examples, [N, …], on the CPU.
         """
 
+    def right(self, evidence: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """Which examples are right, by the name of each metric that is the fraction of them.
+
+        By default none: a metric such as RMSE or F1 is no mean over examples of 0 and 1, and has
+        no interval for other test examples. The arguments are those of `measure`.
+
+        Returns:
+            bool [N] for each, whose mean is the metric.
+        """
+        return {}
+
     def evidence(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """What `measure` needs of some examples' outputs: by default the outputs themselves.
 

@@ -41,6 +41,10 @@ class CrossEntropy(Objective):
         """From logits [N, classes]; of equal logits the first class counts."""
         return {"accuracy": accuracy(evidence.argmax(1), targets)}
 
+    def right(self, evidence: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """From logits [N, classes]."""
+        return {"accuracy": evidence.argmax(1) == targets}
+
 
 @dataclass(frozen=True)
 class WeightedCrossEntropy(Objective):
@@ -82,6 +86,10 @@ class WeightedCrossEntropy(Objective):
         """From found classes [N]."""
         return _of_classes(evidence, targets)
 
+    def right(self, evidence: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """Of accuracy alone: balanced accuracy weighs examples by their class."""
+        return {"accuracy": evidence == targets}
+
     def _weights(self, outputs: Tensor) -> Tensor:
         assert self.weights, "bound() gives the weights"
         return self.constant(self.weights, outputs)
@@ -113,6 +121,10 @@ class FocalLoss(Objective):
     def measure(self, evidence: Tensor, targets: Tensor) -> Mapping[str, float]:
         """From found classes [N]."""
         return _of_classes(evidence, targets)
+
+    def right(self, evidence: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """Of accuracy alone: balanced accuracy weighs examples by their class."""
+        return {"accuracy": evidence == targets}
 
 
 def balanced_weights(classes: Tensor, count: int) -> tuple[float, ...]:

@@ -67,6 +67,8 @@ def print_card(card: Card, console: Console) -> None:
     make = _of_methods if len(card.tasks) == 1 else _of_tasks
     for text in make(card, console.width, plain, room):
         console.print(text, no_wrap=True, overflow="ignore", crop=False)
+    if matches := _matches(card, console.width):
+        _say(console, Text(matches, style="dim"))
     console.print()
     settled, all_ = card.settled
     if all_:
@@ -150,21 +152,49 @@ def _of_tasks(card: Card, width: int, plain: bool, room: int | None) -> Iterator
     ]  # fmt: skip
     if width >= NARROW:
         columns.append(_Column("cheapest match", [_cheapest(task) for task in tasks], True))
-    intervals = [(None, None, None) if row is None else _interval(row.row) for row in firsts]
-    # tasks of other metrics have another scale
-    yield from _table(columns, intervals if one else [], tasks[0].measure, width, plain)
+    rows = [None if task.best is None else drawn_row(task, card) for task in tasks]
+    intervals = [(None, None, None) if row is None else _interval(row) for row in rows]
+    yield from _table(columns, intervals, tasks[0].measure if one else None, width, plain)
     if len(tasks) < len(card.tasks):
         yield Text(f"and {len(card.tasks) - len(tasks)} more tasks", style="dim")
+
+
+def _matches(card: Card, width: int) -> str:
+    """The cheapest that matches on each task, where the table has no room for it."""
+    known = {task.cheapest.name for task in card.tasks if task.cheapest is not None}
+    if width >= NARROW or len(known) < 2 or len(card.tasks) > FEWEST:
+        return ""
+    said = [f"{printable(task.name)}: {_cheapest(task)}" for task in card.tasks]
+    return f"cheapest match: {', '.join(said)}"
+
+
+def drawn_row(task: TaskCard, card: Card) -> BoardRow:
+    """The row of a task's first method as it is drawn beside those of the other tasks: where these
+    have several metrics, in margins, better above 0.
+    """
+    assert task.best is not None
+    row = task.best.row
+    if len({one.measure.name for one in card.tasks}) == 1:
+        return row
+    names = ("difference_low", "difference", "difference_high")
+    if not row["margin"] or row["difference"] is None:
+        return row | dict.fromkeys(names)
+    sign = task.measure.sign
+    found = [None if row[x] is None else sign * row[x] / row["margin"] for x in names[::sign]]
+    return row | dict(zip(names, found, strict=True)) | {"margin": 1.0}
 
 
 def _table(
     columns: list[_Column],
     intervals: Sequence[Whiskers],
-    measure: Measure,
+    measure: Measure | None,
     width: int,
     plain: bool,
 ) -> Iterator[Text]:
-    """The columns with the intervals drawn before the verdict, as wide as there is room."""
+    """The columns with the intervals drawn before the verdict, as wide as there is room; in margins
+    where the rows have several measures.
+    """
+    higher = measure is None or measure.higher
     if plain:
         columns = [_in_ascii(column) for column in columns]
     at = next(i for i, column in enumerate(columns) if column.heading == "verdict")
@@ -177,8 +207,8 @@ def _table(
         free = width - _width(columns, gap) - len(gap)
     if free >= LEAST_DRAWN and not none_known(intervals):
         known = [one for one in intervals if one[1] is not None]
-        scale = IntervalScale.over(known, min(free, MOST_DRAWN), higher=measure.higher, plain=plain)
-        ends = (scale.low, scale.high) if measure.higher else (scale.high, scale.low)
+        scale = IntervalScale.over(known, min(free, MOST_DRAWN), higher=higher, plain=plain)
+        ends = (scale.low, scale.high) if higher else (scale.high, scale.low)
         head = scale.heading(*(_end(measure, end).replace("−", "-" if plain else "−")
                                for end in ends))  # fmt: skip
         columns.insert(at, _Column(head, [scale.draw(one) for one in intervals], True))
@@ -194,8 +224,10 @@ def _in_ascii(column: _Column) -> _Column:
     return replace(column, heading=heading, cells=cells)
 
 
-def _end(measure: Measure, x: float) -> str:
+def _end(measure: Measure | None, x: float) -> str:
     """An end of the scale, in two digits."""
+    if measure is None:
+        return minus(f"{x:+.2g}m")
     return minus(f"{100 * x:+.1f}" if measure.is_fraction else f"{x:+.2g}")
 
 

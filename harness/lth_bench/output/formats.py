@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Sequence
 
+from lth_bench.analysis.card import Card, card_data
 from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.errors import UserError, suggest
 from lth_bench.output import terminal
@@ -39,18 +41,27 @@ def render_board(board: Board, format: str, width: int = terminal.PIPED_WIDTH) -
     return terminal.as_text(board, width)
 
 
-def print_board(board: Board, format: str) -> None:
-    """Print the board to stdout; a table in the terminal's width and colours."""
+def print_board(board: Board, format: str, cards: Sequence[Card] = ()) -> None:
+    """Print the board to stdout; a table in the terminal's width and colours. Only JSON has the
+    cards too.
+    """
     require_board_format(format)
     if format == "table":
         terminal.print_tables(board, terminal.stdout())
+    elif format == "json":
+        sys.stdout.write(as_json(board, cards))
     else:
         sys.stdout.write(render_board(board, format))
 
 
-def as_json(board: Board) -> str:
-    """One object: `{NAME: [row, …]}`, accuracies as fractions."""
-    return json.dumps({board.name: plain(list(board.rows))}, indent=2, allow_nan=False) + "\n"
+def as_json(board: Board, cards: Sequence[Card] = ()) -> str:
+    """One object: `{NAME: [row, …], "cards": […]}`, accuracies as fractions; without cards the
+    rows alone.
+    """
+    document: dict[str, object] = {board.name: plain(list(board.rows))}
+    if cards:
+        document["cards"] = plain([card_data(card) for card in cards])
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def as_csv(board: Board) -> str:

@@ -27,6 +27,13 @@ class Meter:
         self.weights, self.expected = dict(weights), expected
         self.began = self._moved = time.monotonic() - elapsed
 
+    def add(self, weights: Mapping[str, int]) -> None:
+        """More is planned. What was expected to be left grows with it."""
+        before = self.total
+        self.weights |= weights
+        if self.expected is not None and before:
+            self.expected *= self.total / before
+
     @property
     def total(self) -> int:
         return sum(self.weights.values())

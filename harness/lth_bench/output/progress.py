@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.text import Text
 
 from lth_bench.analysis.card.so_far import BestSoFar, Leader
 from lth_bench.output.meter import Meter
-from lth_bench.output.words import counted, remaining
+from lth_bench.output.words import counted, duration, remaining
+from lth_bench.output.workers import doing, lateness
 from lth_bench.running.progress import (
     Begun,
     CaughtUp,
@@ -21,18 +23,25 @@ from lth_bench.running.progress import (
     Listener,
     Note,
     Recorded,
+    Repeated,
     Retried,
     RunEnded,
     RunStarted,
+    SeedsAdded,
     StepsTrained,
     Stopping,
+    Straggling,
     StudyProgress,
     TrialEnded,
     TuningStarted,
+    WorkersUsed,
     title,
 )
+from lth_bench.running.usage import WorkerUse
 from lth_bench.system.text import printable
 
+BEST_EVERY = 60.0
+"""Seconds between lines that tell the best so far, where there is no terminal."""
 MOST_TASKS = 6
 """Tasks whose best method is shown."""
 MOST_RUNNING = 3
@@ -69,6 +78,11 @@ class ProgressDisplay:
         self.best = BestSoFar()
         self.best_lines: tuple[Text, ...] = ()
         """As drawn, which another thread does."""
+        self.uses: Sequence[WorkerUse] = ()
+        self.late: dict[str, tuple[Straggling, float]] = {}
+        """experiment_id → what was told of it, and when, by `time.monotonic`."""
+        self._best_told = time.monotonic()
+        self._best_said: tuple[Text, ...] = ()
         self.bars: LiveBars | None = None
         self.tasks: dict[str, TaskID] = {}
 
@@ -76,11 +90,15 @@ class ProgressDisplay:
         match event:
             case RunStarted():
                 self._run_started(event)
+            case SeedsAdded():
+                self.meter.add(event.steps)
+                self.titles |= event.titles
+                self.best.add(event.experiments)
             case ExperimentStarted(experiment):
                 self.titles[experiment.experiment_id] = title(experiment)
-                self.running[experiment.experiment_id] = None
+                self._begin(experiment.experiment_id)
             case Begun(identity):
-                self.running[identity] = None
+                self._begin(identity)
             case CaughtUp(records):
                 self._catch_up(records)
             case Recorded(record):
@@ -90,10 +108,14 @@ class ProgressDisplay:
             case StepsTrained(steps):
                 self.meter.trained_steps += steps
             case Retried(experiments, reason):
-                first, *others = experiments
-                what = title(first)
-                what += f" and {counted(len(others), 'other')} of its worker" if others else ""
-                self._say(f"retry    {what}: {reason}", style="yellow")
+                self._retry([title(e) for e in experiments], reason)
+            case Repeated(titles, reason):
+                self._retry(titles, reason)
+            case WorkersUsed(uses):
+                self.uses = uses
+                self._tell_best()
+            case Straggling():
+                self._straggle(event)
             case Note(message):
                 self._say(message, style="yellow")
             case Stopping(grace):
@@ -134,10 +156,38 @@ class ProgressDisplay:
             self.bars.below = self._below
             self.bars.start()
 
+    def _begin(self, identity: str) -> None:
+        self.running[identity] = None
+        self.late.pop(identity, None)
+
+    def _retry(self, titles: Sequence[str], reason: str) -> None:
+        first, *others = titles
+        what = f"{first} and {counted(len(others), 'other')} of its worker" if others else first
+        self._say(f"retry    {what}: {reason}", style="yellow")
+
+    def _straggle(self, event: Straggling) -> None:
+        """On a terminal it stands below the bars as long as it runs."""
+        if event.ended:
+            self.late.pop(event.experiment_id, None)
+            return
+        self.late[event.experiment_id] = event, time.monotonic()
+        if not self.terminal:
+            self._say(f"slow     {lateness(event)}")
+
+    def _tell_best(self) -> None:
+        """Without a terminal the best so far has a line of its own now and then."""
+        now = time.monotonic()
+        due = now - self._best_told >= BEST_EVERY and self.best_lines != self._best_said
+        if not self.terminal and due:
+            self._best_told, self._best_said = now, self.best_lines
+            for one in self.best_lines:
+                self._say(one.plain.strip())
+
     def _take(self, record: Mapping[str, Any]) -> None:
         """A record of this run."""
         if record["record"] == "experiment":
             self.running.pop(record["experiment_id"], None)
+            self.late.pop(record["experiment_id"], None)
             self.meter.finished(record)
         else:
             self.meter.ticket(record)
@@ -172,11 +222,23 @@ class ProgressDisplay:
         rate = f", {meter.rate():,.0f} steps/s" if meter.trained_steps else ""
         self.bars.update(
             self.tasks["run"],
+            total=meter.total,
             completed=meter.done_steps,
             counts=f"{meter.done}/{len(meter.weights)} experiments{failed}{rate}",
             remaining=f"{duration(left)} left" if left is not None else "",
         )
-        return [*now_lines(self._running()), *self.best_lines]
+        return [*self._workers(), *now_lines(self._running()), *self.best_lines]
+
+    def _workers(self) -> Iterable[Text]:
+        """What all workers do, and who is late."""
+        if len(self.uses) > 1:
+            yield line("on", doing(self.uses))
+        now = time.monotonic()
+        late = sorted(self.late.values(), key=lambda one: -one[0].seconds)
+        for i, (event, told) in enumerate(late[:MOST_RUNNING]):
+            yield line("" if i else "slow", lateness(event, event.seconds + now - told))
+        if len(late) > MOST_RUNNING:
+            yield line("", f"and {counted(len(late) - MOST_RUNNING, 'other')} late")
 
     def _running(self) -> list[str]:
         """Titles of what runs now."""
@@ -215,6 +277,7 @@ class ProgressDisplay:
                 study.name, total=study.total, completed=study.done, count=count(study),
                 best=study.best,
             )  # fmt: skip
+        self.bars.below = self._workers
         self.bars.start()
 
     def _trial_ended(self, event: TrialEnded) -> None:
@@ -286,12 +349,3 @@ def best_lines(leaders: Iterable[Leader]) -> Iterable[Text]:
 def count(study: StudyProgress) -> str:
     """Trials that have ended, of how many."""
     return f"{study.done}/{study.total}" if study.total else f"{study.done}"
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

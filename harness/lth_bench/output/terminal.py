@@ -88,14 +88,18 @@ def _encodable(table: Table, encoding: str) -> Table:
 
 
 def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
-    """The lines of a table for `width` columns: in full if it fits, otherwise with short cells, and
-    then without its optional columns. If it is still wider than a terminal of `narrow` columns,
-    each row is printed as several lines (None: not a terminal, where long lines are fine).
+    """The lines of a table for `width` columns: in full if it fits, with its columns for wide
+    terminals or without, otherwise with short cells, and then without its optional columns. If it
+    is still wider than a terminal of `narrow` columns, each row is printed as several lines (None:
+    not a terminal, where long lines are fine).
     """
     from rich.text import Text
 
     short = False
     widths = _widths(table, short)
+    if _total(widths) > width and table.wide:
+        table = _without(table, table.wide)
+        widths = _widths(table, short)
     if _total(widths) > width:
         short = True
         widths = _widths(table, short)
@@ -146,9 +150,15 @@ def _without(table: Table, columns: frozenset[int]) -> Table:
         table,
         header=tuple(table.header[i] for i in stay),
         blocks=[[tuple(line[i] for i in stay) for line in block] for block in table.blocks],
-        left=frozenset(place for place, i in enumerate(stay) if i in table.left),
-        optional=frozenset(),
+        left=_moved(table.left, stay),
+        optional=_moved(table.optional, stay),
+        wide=_moved(table.wide, stay),
     )
+
+
+def _moved(columns: frozenset[int], stay: Sequence[int]) -> frozenset[int]:
+    """Where these columns are among those that stay."""
+    return frozenset(place for place, i in enumerate(stay) if i in columns)
 
 
 def _texts(line: Line, short: bool) -> list[str]:

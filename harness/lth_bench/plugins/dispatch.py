@@ -38,6 +38,8 @@ from lth_bench.plugins.metrics import Metrics
 from lth_bench.system.blame import ends_the_run, network_error, objective_error
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lth_bench.masks import Mask
     from lth_bench.ticket import Ticket
     from lth_bench.ticket_view import TicketView
@@ -170,6 +172,11 @@ class Hooks:
                 self.drop_strategy_metrics(error)
         self._owners = metrics.source
         return metrics.values
+
+    @property
+    def right(self) -> Mapping[str, Tensor]:
+        """Which test examples the ticket that was scored last gets right: bool [N], by metric."""
+        return getattr(self._defaults, "right", {})
 
     def drop_strategy_metrics(self, error: Exception) -> None:
         """Continue without the strategy's own metrics."""

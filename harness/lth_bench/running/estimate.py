@@ -54,15 +54,15 @@ def estimate_plan(
     pace that each task had in the results at `paths`, or else has in a few steps now.
     """
     from lth_bench.running.provenance import device_name
-    from lth_bench.system.devices import prepared
+    from lth_bench.system.devices import all_of, prepared
 
-    device = devices[0]
+    device = all_of(devices)[0]
     todo = [
         p for p in plan.experiments if p.experiment.experiment_id not in done and p.fault is None
     ]
     paces: dict[tuple[str, str, str], Pace] = {}
     if paths is not None and cohort_size is None:
-        paces = measured_paces(paths, (p.experiment for p in todo), device_name(devices))
+        paces = measured_paces(paths, (p.experiment for p in todo), device_name(all_of(devices)))
     measured, reason = len(paces), None
     for item in todo:
         task = item.experiment.task
@@ -91,15 +91,14 @@ def estimate_plan(
 
 
 def expected_seconds(
-    plan: Plan, todo: Sequence[Planned], paths: Paths, devices: Sequence[str], device: str
+    plan: Plan, todo: Sequence[Planned], paces: Mapping[tuple[str, str, str], Pace], workers: int
 ) -> float | None:
-    """Seconds that these take at the paces of earlier runs on a device of this name, without timing
-    anything now. None where a task's pace is not known.
+    """Seconds that these take at the paces of earlier runs, without timing anything now. None where
+    a task's pace is not known.
     """
-    paces = measured_paces(paths, (p.experiment for p in todo), device)
     if not todo or any(p.experiment.task not in paces for p in todo):
         return None
-    return simulated_time(plan, todo, paces, len(devices))[0]
+    return simulated_time(plan, todo, paces, workers)[0]
 
 
 def simulated_time(
@@ -117,7 +116,9 @@ def simulated_time(
 def _probe(
     planned: Planned, registry: Registry, root: Path, device: str, given: int | None
 ) -> Pace:
-    """The pace now, evaluations on the validation split included."""
+    """The pace now, evaluations on the validation split included. Of a training over several
+    devices one device's part is timed: what they send each other is left out.
+    """
     import tempfile
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
@@ -137,16 +138,16 @@ def _probe(
         keep_starts([planned], config.artifacts)
         worker = Worker(config, registry)
         bench, _ = worker.bench(planned.experiment)
-    width = bench.cohort_size(bench.recipe)
+    width, recipe = bench.cohort_size(bench.recipe), bench.recipe.of_one_device
     request = FitRequest(
         values=bench.initial(0).values,
         mask=bench.dense_mask(),
         start=0,
         end=bench.total_steps,
         seed=0,
-        recipe=bench.recipe,
+        recipe=recipe,
     )
-    layout = bench.layout(bench.recipe, width, bench.kind(request, width))
+    layout = bench.layout(recipe, width, bench.kind(request, width))
     cohort = Cohort(layout, [[PendingFit(request)] for _ in range(width)])
     cohort.update(cohort.members)
     began, steps = time.perf_counter(), 0

@@ -1,10 +1,13 @@
-"""Follows a run from another process: its journal's records, as the events that they tell of."""
+"""Follows a run or a tuning from another process: its journal's records, as the events that they
+tell of.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from lth_bench.analysis.card.gather import headline_of
 from lth_bench.errors import UserError
@@ -12,12 +15,21 @@ from lth_bench.running.progress import (
     Begun,
     CaughtUp,
     Listener,
+    Note,
     Recorded,
+    Repeated,
     RunEnded,
     RunStarted,
+    SeedsAdded,
     StepsTrained,
+    Straggling,
+    StudyProgress,
+    TrialEnded,
+    TuningStarted,
+    WorkersUsed,
     planned_title,
 )
+from lth_bench.running.usage import recorded_uses
 from lth_bench.store.journal import Journal, decode, is_ticket, whole_lines
 from lth_bench.store.paths import Paths
 from lth_bench.store.runs import RecordedRun, holder, recorded_runs
@@ -39,25 +51,40 @@ def follow(
         run_id: The first characters of a run's id; empty is the one that runs, or the newest.
         sleep: Waits for the journal to grow, so many seconds.
 
-    UserError where there is no such run, or it is none of a suite.
+    UserError where there is no such run, or it did not record its start.
     """
     run = chosen(recorded_runs(paths), run_id, paths)
-    start, known, offset = _read(paths, run)
-    emit(start)
+    history = _read(paths, run)
+    titles, offset, over = history.titles, history.offset, history.over
+    emit(history.start)
     try:
-        emit(CaughtUp(known))
-        running = set(start.steps) - {
-            r["experiment_id"] for r in known if _ends(r) and r["run_id"] == run.run_id
-        }
-        while running:
+        left: set[str] = set()
+        plans: list[Mapping[str, Any]] = []
+        if isinstance(history.start, RunStarted):
+            emit(CaughtUp(history.known))
+            left = set(history.start.steps) - {
+                r["experiment_id"] for r in history.known if _ends(r) and r["run_id"] == run.run_id
+            }
+            over = not left
+        for record in history.aside:
+            _emit(record, emit, titles)
+        while not over:
             alive = _alive(paths, run)  # before the journal is read: what it wrote last is there
             grew = False
             for record, end in Journal(paths).read(offset):
                 offset, grew = end, True
-                if record.get("run_id") == run.run_id:
-                    _emit(record, emit)
-                    if _ends(record):
-                        running.discard(record["experiment_id"])
+                if record.get("run_id") != run.run_id:
+                    continue
+                _name(record, titles)
+                if record["record"] == "planned":
+                    plans = record["experiments"]
+                elif record["record"] == "started":
+                    left |= set(record["work"]["steps"])
+                    emit(_added(record["work"], plans, titles))
+                _emit(record, emit, titles, trials=run.tuning)
+                if _ends(record):
+                    left.discard(record["experiment_id"])
+                over = record["record"] == "tuned" or not (left or run.tuning)
             if not alive:
                 break
             if not grew:
@@ -80,10 +107,10 @@ def chosen(runs: list[RecordedRun], run_id: str, paths: Paths) -> RecordedRun:
         names = ", ".join(run.run_id for run in found[:5])
         raise UserError(f"several runs have an id that begins with {run_id!r}: {names}")
     run = next((run for run in found if run.running), found[0])
-    if run.todo is None:
+    if run.todo is None and not run.tuning:
         raise UserError(
-            f"run {run.run_id} of {run.suite} cannot be followed: it is a tuning, or of a version "
-            f"that did not record its start; `lth-bench ls runs` lists the runs"
+            f"run {run.run_id} of {run.suite} cannot be followed: it is of a version that did not "
+            f"record its start, or ended before it; `lth-bench ls runs` lists the runs"
         )
     return run
 
@@ -99,18 +126,34 @@ def tickets_of(paths: Paths, experiments: Collection[str]) -> list[dict[str, Any
     return found
 
 
-class _Read(NamedTuple):
-    start: RunStarted
+@dataclass(kw_only=True)
+class _Read:
+    """What the journal has of a run up to now."""
+
+    start: RunStarted | TuningStarted
     known: list[dict[str, Any]]
+    """Of its experiments."""
+    aside: list[dict[str, Any]]
+    """How it went: what was said, what is late now, and the last of what its workers did."""
+    titles: dict[str, str]
     offset: int
+    """Where the next record begins."""
+    over: bool
+    """Whether a tuning has ended."""
 
 
 def _read(paths: Paths, run: RecordedRun) -> _Read:
-    """What the journal has of a run up to now, and where the next record begins."""
-    offset, head, text = 0, {}, ""
+    offset, text = 0, ""
+    head: Mapping[str, Any] = {}
+    steps: dict[str, int] = {}
+    count = 0
     overrides: list[str] = []
     plans: list[Mapping[str, Any]] = []
-    known = []
+    known, aside = [], []
+    titles: dict[str, str] = {}
+    late: dict[str, dict[str, Any]] = {}
+    used: list[dict[str, Any]] = []
+    opening, studies = "", dict[str, StudyProgress]()
     for record, end in Journal(paths).read():
         offset = end
         if record.get("run_id") != run.run_id:
@@ -122,36 +165,120 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
                 text, overrides = record.get("suite_toml") or "", record.get("overrides") or []
             case "planned":
                 plans += record["experiments"]
+                _name(record, titles)
             case "started":
-                head = record["work"]
+                head = head or record["work"]  # others add to it
+                count += record["work"]["trainings"]
+                steps |= _steps(record["work"])
+            case "tuning":
+                opening = record["opening"]
+                studies |= {study["name"]: StudyProgress(**study) for study in record["studies"]}
+            case "trial" if record.get("progress"):
+                progress = _progress(record)
+                studies[progress.name] = progress
             case "begun" | "ticket" | "experiment":
                 known.append(record)
-    steps = {str(name): int(number) for name, number in head["steps"].items()}
+                if record["record"] != "ticket":  # it runs no more, or from the beginning
+                    late.pop(record["experiment_id"], None)
+            case "straggler" if not record["ended"]:
+                late[record["experiment_id"]] = record
+            case "note" | "retried":
+                aside.append(record)
+            case "workers":
+                used = [record]
+    aside += [*late.values(), *used]
+    if run.tuning:
+        started = TuningStarted(opening, list(studies.values()))
+        return _Read(
+            start=started, known=[], aside=aside, titles=titles, offset=offset, over=run.over
+        )
     start = RunStarted(
         suite=run.suite,
         planned=len(plans),
-        trainings=head["trainings"],
+        trainings=count,
         steps=steps,
-        titles={p["experiment_id"]: planned_title(p) for p in plans},
+        titles=titles,
         workers=head["workers"],
         seconds=head.get("seconds"),
         elapsed=run.seconds,
         experiments=plans,
         headline=headline_of(text, overrides),
     )
-    return _Read(start, known, offset)
+    return _Read(start=start, known=known, aside=aside, titles=titles, offset=offset, over=False)
 
 
-def _emit(record: Mapping[str, Any], emit: Listener) -> None:
-    """The events of one record."""
-    kind = record["record"]
-    if kind == "begun":
-        emit(Begun(record["experiment_id"]))
-    elif kind == "ticket" or _ends(record):
-        if kind == "ticket":
+def _steps(work: Mapping[str, Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in work["steps"].items()}
+
+
+def _added(
+    work: Mapping[str, Any], plans: list[Mapping[str, Any]], titles: Mapping[str, str]
+) -> SeedsAdded:
+    """What was planned just before."""
+    steps = _steps(work)
+    return SeedsAdded(
+        steps=steps,
+        trainings=work["trainings"],
+        titles={name: titles.get(name, name) for name in steps},
+        experiments=plans,
+    )
+
+
+def _name(record: Mapping[str, Any], titles: dict[str, str]) -> None:
+    """Note how messages name the experiments that a record plans."""
+    if record["record"] == "planned":
+        titles.update({p["experiment_id"]: planned_title(p) for p in record["experiments"]})
+
+
+def _emit(
+    record: Mapping[str, Any], emit: Listener, titles: Mapping[str, str], *, trials: bool = False
+) -> None:
+    """The events of one record; of a tuning's those of its `trials`, not of their experiments."""
+    match record["record"]:
+        case "note":
+            emit(Note(record["message"]))
+        case "retried":
+            names = [titles.get(name, name) for name in record["experiment_ids"]]
+            emit(Repeated(names, record["reason"]))
+        case "straggler":
+            identity = record["experiment_id"]
+            emit(
+                Straggling(
+                    experiment_id=identity,
+                    title=titles.get(identity, identity),
+                    worker=record["worker"],
+                    seconds=record["seconds"],
+                    expected_seconds=record["expected_seconds"],
+                    ended=record["ended"],
+                )
+            )
+        case "workers":
+            emit(WorkersUsed(recorded_uses(record["workers"])))
+        case "trial" if record.get("progress"):
+            emit(
+                TrialEnded(
+                    study=_progress(record),
+                    number=record["number"],
+                    status=record["state"],
+                    values=[v for v in record["values"] if v is not None],
+                    reason=record.get("reason"),
+                    params=record["progress"]["params"],
+                )
+            )
+        case "begun" if not trials:
+            emit(Begun(record["experiment_id"]))
+        case "ticket" if not trials:
             for trained in trainings(record):
                 emit(trained)
-        emit(Recorded(record))
+            emit(Recorded(record))
+        case "experiment" if not trials and _ends(record):
+            emit(Recorded(record))
+
+
+def _progress(record: Mapping[str, Any]) -> StudyProgress:
+    """How far the study of a trial is."""
+    names = ("name", "done", "total", "best")
+    return StudyProgress(**{name: record["progress"][name] for name in names})
 
 
 def trainings(record: Mapping[str, Any]) -> Iterator[StepsTrained]:

@@ -43,6 +43,8 @@ class PendingWork:
     """
     replaced: dict[str, str] = field(default_factory=dict)
     """The same, and of those that an earlier run began to do on other data."""
+    retried: dict[str, str] = field(default_factory=dict)
+    """experiment_id → how it ended, of those that are done again because that was asked for."""
     notes: list[str] = field(default_factory=list)
     """A sentence each, for the person who runs it."""
 
@@ -83,6 +85,8 @@ def remaining(
             found.replaced[identity] = ending.replaces
         if ending is None or identity not in stays or other is not None:
             found.todo.append(item)
+            if ending is not None and other is None and ending.status in retry.statuses:
+                found.retried[identity] = ending.status
         else:
             found.ended[identity] = ending.status
             difference = differing(ending.numerics, provenance.numerics)

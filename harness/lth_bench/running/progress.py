@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
+    from lth_bench.running.usage import WorkerUse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,25 @@ class RunStarted:
     """The density that the suite is summed up at, where it fixes one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeedsAdded:
+    """More experiments are planned: seeds where a comparison is open. As in `RunStarted`."""
+
+    steps: Mapping[str, int]
+    trainings: int
+    titles: Mapping[str, str]
+    experiments: Sequence[Mapping[str, Any]] = ()
+
+
 @dataclass(frozen=True)
 class ExperimentStarted:
     """A worker has an experiment. One that changes the worker starts again."""
 
     experiment: Experiment
+    worker: str = ""
+    """Its name; empty where it is not known."""
+    steps: int = 0
+    """Planned steps of its trainings beyond the dense run."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,33 @@ class Begun:
     """The same as its follower reads it, by the experiment's id."""
 
     experiment_id: str
+
+
+@dataclass(frozen=True)
+class WorkersUsed:
+    """What the workers of the run have done until now. It comes every few seconds, also where
+    nothing else happens.
+    """
+
+    uses: Sequence[WorkerUse]
+    """Of all workers so far; they change afterwards."""
+    final: bool = False
+    """Whether nothing more will come of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Straggling:
+    """An experiment takes much longer than expected."""
+
+    experiment_id: str
+    title: str
+    worker: str
+    seconds: float
+    """Since it began on this worker."""
+    expected_seconds: float
+    """By similar experiments of this run, or the pace of earlier runs."""
+    ended: bool = False
+    """Whether it has ended since: this is the whole time."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +120,8 @@ class StepsTrained:
 
     steps: int
     seconds: float
+    examples: int = 0
+    """Of all these steps."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +131,15 @@ class Retried:
     experiments: Sequence[Experiment]
     reason: str
     """Why, as a clause: `the worker was killed by SIGKILL (out of memory?)`."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """The same as its follower reads it."""
+
+    titles: Sequence[str]
+    """How messages name the experiments."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -152,12 +205,16 @@ class TrialEnded:
 
 Event = (
     RunStarted
+    | SeedsAdded
     | ExperimentStarted
     | Begun
+    | WorkersUsed
+    | Straggling
     | CaughtUp
     | Recorded
     | StepsTrained
     | Retried
+    | Repeated
     | Note
     | DiskRefused
     | Stopping

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,11 @@ from lth_bench.running.progress import (
     Listener,
     Note,
     Recorded,
+    Retried,
     RunStarted,
+    SeedsAdded,
+    Straggling,
+    WorkersUsed,
     title,
 )
 from lth_bench.store.journal import Journal, encode
@@ -29,7 +33,9 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan
     from lth_bench.running.provenance import Provenance
-    from lth_bench.store.records import WorkAhead
+    from lth_bench.running.stragglers import StragglerWatch
+    from lth_bench.running.usage import WorkerUse
+    from lth_bench.store.run_records import WorkAhead
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -39,6 +45,10 @@ FOLD_SHARE = 0.01
 """Share of a run's time that foldings may take: in a large database each takes longer, and commands
 that read it fold what is missing.
 """
+USE_EVERY = 5.0
+"""Seconds between records of what the workers do, at least."""
+USE_SHARE = 0.02
+"""Share of a run's time so far that goes by between two of them: a long run has a few hundred."""
 PATIENCE = 5.0
 """Seconds that the last folding waits for a process that has the database open."""
 
@@ -67,6 +77,8 @@ class RunSummary:
     """The failure at which it stopped, where it was to stop at the first."""
     notes: list[str] = field(default_factory=list)
     """Sentences for the person who ran it."""
+    uses: Sequence[WorkerUse] = ()
+    """What its workers did with their time."""
 
     @property
     def exit_code(self) -> int:
@@ -95,18 +107,22 @@ class Recorder:
         exit_first: bool = False,
         provenance: Provenance | None = None,
         replaced: Mapping[str, str] = MappingProxyType({}),
+        watch: StragglerWatch | None = None,
     ) -> None:
         """`provenance` is that of the results; `replaced` are the experiments, by id, that are
-        trained again on other data, with the fingerprint of the data that they had before.
+        trained again on other data, with the fingerprint of the data that they had before. `watch`
+        knows which ones take too long.
         """
         self.journal, self.paths, self.run_id = journal, paths, run_id
         self.summary, self.emit = summary, emit
         self.exit_first, self.provenance, self.replaced = exit_first, provenance, replaced
+        self.watch = watch
         self.running: dict[str, Experiment] = {}
         self.notes: set[str] = set()
         self.delayed = False
         self.folded = time.monotonic()
         self._pause = FOLD_EVERY
+        self._began = self._used = self.folded
 
     def handle(self, event: Event) -> None:
         """An executor's event, or a worker's: the journal first, then who listens."""
@@ -117,21 +133,52 @@ class Recorder:
                 if message in self.notes:
                     return  # every experiment has the same to report
                 self.notes.add(message)
-            case ExperimentStarted(experiment):
+                self.follow("note", message=message)
+            case ExperimentStarted(experiment, worker):
                 self.running[experiment.experiment_id] = experiment
-                self._begun(experiment.experiment_id)
+                self.follow("begun", experiment_id=experiment.experiment_id, worker=worker)
+                if self.watch is not None:
+                    self.watch.started(event)
+            case Retried(experiments, reason):
+                ids = [e.experiment_id for e in experiments]
+                self.follow("retried", experiment_ids=ids, reason=reason)
+                if self.watch is not None:
+                    self.watch.stopped(experiments)
+            case WorkersUsed():
+                self._note_use(event)
             case Recorded(record):
                 self._record(event, record)
                 return
         self.emit(event)
 
-    def _begun(self, identity: str) -> None:
-        """For those who follow the run; of no result."""
-        self.journal.append({"record": "begun", "run_id": self.run_id, "experiment_id": identity})
+    def follow(self, kind: str, **what: object) -> None:
+        """Record what those who follow the run are told; it is of no result."""
+        self.journal.append({"record": kind, "run_id": self.run_id, **what})
+
+    def _note_use(self, event: WorkersUsed) -> None:
+        """What the workers did, now and then; and which experiments take too long."""
+        self.summary.uses = event.uses
+        for found in self.watch.late() if self.watch is not None else ():
+            self._straggling(found)
+        now = time.monotonic()
+        pause = max(USE_EVERY, USE_SHARE * (now - self._began))
+        if event.uses and (event.final or now - self._used >= pause):
+            self._used = now
+            totals = [asdict(use) for use in event.uses]
+            self.follow("workers", suite=self.summary.suite, workers=totals)
+
+    def _straggling(self, found: Straggling) -> None:
+        what = asdict(found)
+        del what["title"]  # as of the plan
+        self.follow("straggler", **what)
+        self.emit(found)
 
     def _record(self, event: Recorded, record: Mapping[str, Any]) -> None:
         self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
         ended: Experiment | None = None
+        straggler = self.watch.take(record) if self.watch is not None else None
+        if straggler is not None:
+            self._straggling(straggler)
         if event.ends:
             ended = self.running.pop(record["experiment_id"], None)
             self.summary.statuses[record["status"]] += 1
@@ -264,6 +311,7 @@ def write_head(
             "suite_toml": suite.text,
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
+            **({} if suite.decide is None else {"decide": asdict(suite.decide)}),
             "command": command,
             "pid": os.getpid(),
             "environment": environment,
@@ -271,16 +319,23 @@ def write_head(
         }
     )
     experiments = [p.experiment.planned_record() for p in plan.experiments]
-    journal.append({"record": "planned", "run_id": run_id, "experiments": experiments})
+    write_planned(journal, run_id, experiments)
     return experiments
 
 
-def write_started(journal: Journal, run_id: str, started: RunStarted) -> None:
-    """The journal's record of what a run has to do, for those who follow it."""
+def write_planned(journal: Journal, run_id: str, experiments: Sequence[Mapping[str, Any]]) -> None:
+    """The journal's record of experiments that a run plans, each of which has rows from then on."""
+    journal.append({"record": "planned", "run_id": run_id, "experiments": list(experiments)})
+
+
+def write_started(journal: Journal, run_id: str, started: RunStarted | SeedsAdded) -> None:
+    """The journal's record of what a run has to do, for those who follow it; also of seeds that are
+    added.
+    """
     work: WorkAhead = {
         "trainings": started.trainings,
         "steps": dict(started.steps),
-        "workers": started.workers,
-        "seconds": started.seconds,
+        "workers": started.workers if isinstance(started, RunStarted) else None,
+        "seconds": started.seconds if isinstance(started, RunStarted) else None,
     }
     journal.append({"record": "started", "run_id": run_id, "work": work})

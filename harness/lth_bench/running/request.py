@@ -64,6 +64,8 @@ class SuiteSelection:
     """Train a few steps of everything."""
     shard: Annotated[Shard | None, Argument("--shard", arguments.shard, none=True)] = None
     """Which part of it; None for all."""
+    until_decided: Annotated[bool, Argument("--until-decided", arguments.switch)] = False
+    """Add seeds where a comparison is open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,3 +215,19 @@ def prepare(request: RunRequest) -> tuple[Suite, Registry]:
     )
     require_plugins(suite, wanted.plugins, request.shell_command)
     return smoke(suite) if wanted.smoke else suite, registry
+
+
+def prepare_run(request: RunRequest) -> tuple[Suite, Registry]:
+    """The same for `run` and `plan`: with the rule by which seeds are added, where there is one."""
+    from lth_bench.suite.decide import with_rule
+
+    suite, registry = prepare(request)
+    wanted = request.selection
+    ruled = with_rule(
+        suite,
+        asked=wanted.until_decided,
+        seeds=wanted.seeds,
+        shard=wanted.shard,
+        smoke=wanted.smoke,
+    )
+    return ruled, registry

@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from lth_bench.running.progress import CaughtUp, Listener, Note, RunEnded, RunSt
 from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head, write_started
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
-from lth_bench.system.devices import require_system
+from lth_bench.system.devices import all_of, require_system
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.executors.places import Workplace
+    from lth_bench.running.executors.schedule import Schedule
     from lth_bench.running.executors.worker import WorkerConfig
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RunRequest
@@ -44,7 +46,7 @@ def worker_config(
 
     return WorkerConfig(
         device="cpu",
-        devices=tuple(devices),
+        devices=tuple(all_of(devices)),
         artifacts=paths.artifacts.absolute(),
         data_root=root.absolute(),
         plugins=tuple(request.selection.plugins),
@@ -68,19 +70,38 @@ def require_ablated(plan: Plan) -> None:
         )
 
 
-def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
-    """Run what is left of a suite. Everything that can be refused is refused before training."""
+def run_suite(
+    suite: Suite,
+    registry: Registry,
+    request: RunRequest,
+    emit: Listener,
+    *,
+    only: frozenset[str] | None = None,
+) -> RunSummary:
+    """Run what is left of a suite; of the experiments with the ids `only`, if they are given.
+
+    Everything that can be refused is refused before training.
+    """
     from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check
 
     require_system()
     check(suite, registry)
+    if suite.decide is not None and (only is not None or len(suite.seeds) < suite.decide.max_seeds):
+        # what is verified, and what tuning ends with, names its seeds
+        suite = replace(suite, decide=None)
     with open_place(request.execution) as place:
-        return _run_at(place, suite, registry, request, emit)
+        return _run_at(place, suite, registry, request, emit, only=only)
 
 
 def _run_at(
-    place: Workplace, suite: Suite, registry: Registry, request: RunRequest, emit: Listener
+    place: Workplace,
+    suite: Suite,
+    registry: Registry,
+    request: RunRequest,
+    emit: Listener,
+    *,
+    only: frozenset[str] | None,
 ) -> RunSummary:
     """Run what is left of a suite where the request says."""
     began = time.monotonic()
@@ -90,27 +111,33 @@ def _run_at(
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.datasets import Opened, open_data
     from lth_bench.running.estimate import expected_seconds
+    from lth_bench.running.executors.places import require_hardware
+    from lth_bench.running.executors.simulated import Pace
     from lth_bench.running.following import tickets_of
-    from lth_bench.running.pending import PendingWork, remaining
+    from lth_bench.running.paces import measured_paces
+    from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance
     from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
+    from lth_bench.running.stragglers import StragglerWatch
+    from lth_bench.running.until_decided.run import RunWork, UntilDecided, conclusion, due_first
 
-    for task in suite.tasks:
-        dtype = str(task.recipe.get("dtype", "float32"))
-        place.require_dtype(dtype, task.recipe_name)
+    require_hardware(place, suite)
     root = data_root()
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
-    plan = shard_of(plan, request.selection.shard)
+    whole = shard_of(plan, request.selection.shard)
+    if only is not None:
+        chosen = [p for p in whole.experiments if p.experiment.experiment_id in only]
+        whole = replace(whole, experiments=tuple(chosen))
     paths = Paths(execution.results)
     about = place.describe()
     provenance = Provenance.of(about["device"])
 
-    def look() -> PendingWork:
-        return remaining(
-            plan,
+    def look() -> RunWork:
+        found = remaining(
+            whole,
             paths,
             registry=registry,
             root=root,
@@ -118,9 +145,10 @@ def _run_at(
             provenance=provenance,
             retry=execution.retry_policy,
         )
+        return RunWork(whole, found) if suite.decide is None else due_first(whole, paths, found)
 
     seen = _size(paths.journal)
-    left = look()
+    plan, left, due = look()
     left_out = preflight((p.experiment for p in left.todo), registry)
     opened = Opened([], {}, {})
     if left.todo:
@@ -130,15 +158,16 @@ def _run_at(
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
-    seconds = None
+    paces: dict[tuple[str, str, str], Pace] = {}
     if execution.cohort_size is None:  # paces are those of the size that is measured
-        device = str(about["device"])
-        seconds = expected_seconds(plan, left.todo, paths, place.workers, device)
+        unfinished = (p.experiment for p in left.todo)
+        paces = measured_paces(paths, unfinished, str(about["device"]))
+    seconds = expected_seconds(plan, left.todo, paces, len(place.workers))
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, place.workers, provenance.fingerprints)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
-            left = look()
+            plan, left, due = look()
         todo, ended = left.todo, left.ended.values()
         keep_starts(todo, paths.artifacts)  # within the journal's lock, so that gc lets them be
         summary = RunSummary(
@@ -166,8 +195,9 @@ def _run_at(
             exit_first=execution.exit_first,
             provenance=provenance,
             replaced=left.replaced,
+            watch=StragglerWatch(paces),
         )
-        planned = (p.experiment for p in todo)
+        planned = (p.experiment for p in whole.experiments)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
         started = _started(plan, todo, len(place.workers), seconds, experiments)
         write_started(journal, run_id, started)
@@ -175,7 +205,7 @@ def _run_at(
         if left.ended and todo:
             emit(CaughtUp(tickets_of(paths, left.ended.keys())))
         for note in place.devices.notes if todo else ():
-            emit(Note(note))
+            recorder.handle(Note(note))
         try:
             with terminate_as_interrupt():
                 sound = []
@@ -184,8 +214,13 @@ def _run_at(
                         recorder.fail(item.experiment, fault)
                     else:
                         sound.append(item)
+                handle: Listener = recorder.handle
+                work: Sequence[Planned] | Schedule = sound
+                if due is not None:
+                    adding = UntilDecided(due=due, plan=whole, recorder=recorder)
+                    handle, work = adding.handle, adding.begin(sound)
                 if sound:
-                    place.run(config, sound, recorder.handle, planned=sound, registry=registry)
+                    place.run(config, work, handle, planned=sound, registry=registry)
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()
@@ -195,6 +230,8 @@ def _run_at(
         finally:
             emit(RunEnded())
             recorder.fold(final=True)
+        if due is not None:
+            summary.notes += conclusion(due.seeds, whole)
     summary.seconds = time.monotonic() - began
     return summary
 

@@ -6,6 +6,7 @@ the same division by itself, since it depends on the plan alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,19 @@ def shard_of(plan: Plan, shard: Shard | None) -> Plan:
         taken[least] += max(1, lengths[key])
         if least == shard.number - 1:
             mine.add(key)
-    own = tuple(p for p in plan.experiments if (task_of(p.experiment), p.experiment.seed) in mine)
+    return part_of(
+        plan, [p for p in plan.experiments if (task_of(p.experiment), p.experiment.seed) in mine]
+    )
+
+
+def part_of(plan: Plan, own: Sequence[Planned]) -> Plan:
+    """The plan of these experiments, with the dense runs that they need."""
     trained = {(*p.experiment.task, p.experiment.seed) for p in own}
     for e in (p.experiment for p in own):
         if (source := e.source_task) is not None:
             trained.add((source.model_label, source.dataset_label, source.recipe_name, e.seed))
     dense = {key: steps for key, steps in plan.dense_runs.items() if key in trained}
-    return replace(plan, experiments=own, dense_runs=dense)
+    return replace(plan, experiments=tuple(own), dense_runs=dense)
 
 
 def _steps(plan: Plan, items: list[Planned]) -> int:

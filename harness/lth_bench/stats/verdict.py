@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lth_bench.stats.power import minimum_detectable_effect
 from lth_bench.stats.predictive import MOST, Forecast, verdict_forecast
@@ -48,6 +48,28 @@ def _signed(text: str) -> str:
 
 VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
+StopReason = Literal["to come", "decided", "futile", "maximum", "lost"]
+"""Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed."""
+
+
+class Stop(NamedTuple):
+    """Where seeds that are added until a comparison is decided have come to."""
+
+    at: int
+    """Pairs of seeds at the last look, or so far if there was none."""
+    maximum: int
+    """Pairs of seeds at most."""
+    why: StopReason = "to come"
+    seed: int | None = None
+    """The one seed that decides: without it, it would be open. None where no single one does."""
+
+    @property
+    def where(self) -> str:
+        """`at 5 of 30`, and the seed that decides, if one does."""
+        alone = "" if self.seed is None else f"; open without seed {self.seed}"
+        return f"at {self.at} of {self.maximum}{alone}"
+
+
 LEAST = 3
 """Seeds below which there is no verdict: two differences have a spread with one degree of freedom,
 and their t-interval is 13 standard errors wide on either side."""
@@ -80,6 +102,8 @@ class Verdict:
     """How differences are written: see `told`."""
     signs: tuple[int, ...] | None = None
     """By pair, where only their order was judged: +1 where A is better, 0 where that is unknown."""
+    stop: Stop | None = None
+    """Where seeds were added until decided (`stats.sequential`); None at a fixed number of them."""
 
     @property
     def n(self) -> int:
@@ -91,7 +115,7 @@ class Verdict:
         """By how many seeds an open verdict is likely to be settled; None of any other."""
         if self.kind != "open" or self.summary is None or not self.summary.deviation:
             return None
-        if self.signs is not None:
+        if self.signs is not None or self.stop is not None:
             return None
         deviation = self.summary.deviation
         effect, margin = abs(self.summary.mean) / deviation, self.margin / deviation
@@ -102,6 +126,10 @@ class Verdict:
     def text(self) -> str:
         """Such as "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
         size = told(self.margin, self.unit)
+        if self.stop is not None and self.stop.why == "decided":
+            within = f" (by less than {size})" if self.within else ""
+            kind = f"equivalent within ±{size}" if self.kind == "equivalent" else self.kind + within
+            return f"{kind} (decided {self.stop.where})"
         if self.kind == "failed":
             return f"{self.lost} of {self.planned} seeds failed"
         if self.kind == "equivalent":
@@ -113,8 +141,9 @@ class Verdict:
             return f"open: ahead on {ahead} of {self.n} seeds, behind on {behind} (sign test)"
         if self.kind == "open":
             assert self.summary is not None
-            interval = self.summary.interval(self.level)
-            return f"open: {span(interval, self.unit)}; {outlook(self.n, self.forecast)}"
+            ends = span(self.summary.interval(self.level), self.unit)
+            said = outlook(self.n, self.forecast) if self.stop is None else until(self.stop)
+            return f"open: {ends}; {said}"
         return f"{self.kind} (by less than {size})" if self.within else self.kind
 
 
@@ -200,6 +229,15 @@ def judge(
         unit=unit,
         signs=None if signs is None else tuple(signs),
     )
+
+
+def until(stop: Stop) -> str:
+    """What comes of an open comparison to which seeds are added: "unlikely by 30 seeds"."""
+    if stop.why == "futile":
+        return f"unlikely by {stop.maximum} seeds (stopped at {stop.at})"
+    if stop.why == "maximum":
+        return f"not decided by {stop.maximum} seeds"
+    return f"not decided by {stop.at} seeds, of {stop.maximum} at most"
 
 
 def outlook(n: int, found: Forecast | None) -> str:

@@ -4,7 +4,7 @@ Nothing here imports torch, and duckdb is imported only where a database is open
 """
 
 from lth_bench.store.fold import FoldReport, fold, rebuild
-from lth_bench.store.frames import Results, results
+from lth_bench.store.frames import Results
 from lth_bench.store.journal import Journal, finished
 from lth_bench.store.paths import Paths
 from lth_bench.store.reading import reading
@@ -18,5 +18,4 @@ __all__ = [
     "fold",
     "reading",
     "rebuild",
-    "results",
 ]

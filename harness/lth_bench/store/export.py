@@ -21,7 +21,18 @@ from lth_bench.store.snapshot import extract_journal, make_snapshot
 from lth_bench.store.subset import copy_suites
 
 INTERNAL = frozenset(
-    {"meta", "t_quantiles", "plans", "tasks", "cells", "slots", "flat", "outcomes"}
+    {
+        "meta",
+        "t_quantiles",
+        "plans",
+        "tasks",
+        "cells",
+        "slots",
+        "flat",
+        "outcomes",
+        "uncommon",
+        "worker_uses",
+    }
 )
 """Tables behind the views; they may change, and are not exported."""
 
@@ -70,10 +81,10 @@ def export_tables(
             f"{folder} has {len(there)} of these files already, such as {there[0]}; name another "
             f"folder with --output, or overwrite them with --force"
         )
-    with _aside(folder, inside=folder.exists()) as aside:
+    with set_aside(folder, inside=folder.exists()) as aside:
         files = aside / "files"
         files.mkdir()
-        source = _selected(results, suites, aside) if suites else results
+        source = select_journal(results, suites, aside).results if suites else results
         with reading(source, note, aside) as con:
             for name, file in names.items():
                 order = "" if name in VIEWS else "ORDER BY ALL"  # views have their own
@@ -100,8 +111,8 @@ def export_snapshot(
     own = Paths(results)
     own.require()
     _check_target(output, own, force)
-    with _aside(output) as aside:
-        journal = Paths(_selected(results, suites, aside)).journal
+    with set_aside(output) as aside:
+        journal = select_journal(results, suites, aside).journal
         snapshot = aside / "snapshot.duckdb"
         make_snapshot(Paths(snapshot), journal)
         size = snapshot.stat().st_size
@@ -111,15 +122,18 @@ def export_snapshot(
     return Exported(output, 1, size)
 
 
-def _selected(results: Path, suites: Sequence[str], folder: Path) -> Path:
-    """Results in `folder` made from the journal of some suites; of all if none is given."""
+def select_journal(results: Path, suites: Sequence[str], folder: Path) -> Paths:
+    """Results in `folder` that have only a journal: that of some suites; of all if none is given.
+
+    UserError for an unknown suite, and for a database without a journal beside or in it.
+    """
     paths, selected = Paths(results), Paths(folder / "selected.duckdb")
     journal = paths.journal
     if not journal.exists():
         journal = folder / "all.jsonl"
         extract_journal(paths, journal)
     copy_suites(journal, suites, selected.journal)
-    return selected.results
+    return selected
 
 
 def _check_target(output: Path, own: Paths, force: bool) -> None:
@@ -144,7 +158,7 @@ def _check_target(output: Path, own: Paths, force: bool) -> None:
 
 
 @contextmanager
-def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
+def set_aside(target: Path, inside: bool = False) -> Iterator[Path]:
     """A folder on the same disk in which to build something before moving it into place."""
     import duckdb
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.errors import UserError
-from lth_bench.store import schema
+from lth_bench.store import latencies, schema
 from lth_bench.store.database import (
     Corrupt,
     Locked,
@@ -225,6 +225,7 @@ def _fold_rest(
 
 def _fold_batch(con: DuckDBPyConnection) -> None:
     con.execute(schema.sql("fold.sql"))
+    con.execute(latencies.FOLD)
     if con.execute("SELECT 1 FROM staged WHERE record = 'planned' LIMIT 1").fetchone():
         con.execute(schema.sql("slots.sql"))
         con.execute("DELETE FROM flat; CREATE TEMP VIEW stale AS FROM slots")
@@ -232,6 +233,7 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
         con.execute("CREATE TEMP VIEW stale AS FROM slots SEMI JOIN touched USING (experiment_id)")
     con.execute(schema.sql("flat.sql"))
     con.execute("DROP VIEW stale; DROP TABLE touched")
+    con.execute(schema.sql("uncommon.sql"))
 
 
 @contextlib.contextmanager

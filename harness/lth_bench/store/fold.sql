@@ -24,7 +24,7 @@ DELETE FROM suites WHERE suite IN (SELECT suite FROM batch_runs);
 INSERT INTO suites
 SELECT
     suite, suite_version, suite_toml, coalesce(baseline, 'dense'), run_id, recorded_at,
-    journal_order
+    journal_order, decide.max_seeds, decide.margin
 FROM batch_runs
 QUALIFY row_number() OVER (PARTITION BY suite ORDER BY journal_order DESC) = 1;
 
@@ -110,6 +110,7 @@ SEMI JOIN (SELECT * FROM batch_tickets WHERE reported) b
 
 DELETE FROM tickets WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM metrics WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM answers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM units WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
@@ -139,6 +140,15 @@ FROM batch_tickets;
 INSERT INTO metrics
 SELECT ticket_id, m.key, m.value
 FROM (SELECT ticket_id, unnest(map_entries(metrics)) AS m FROM batch_tickets);
+
+-- a stranger's text that is no base64 is passed over
+INSERT INTO answers
+SELECT ticket_id, metric, bits
+FROM (
+    SELECT ticket_id, r.key AS metric, TRY(from_base64(r.value)) AS bits
+    FROM (SELECT ticket_id, unnest(map_entries("right")) AS r FROM batch_tickets)
+)
+WHERE bits IS NOT NULL;
 
 INSERT INTO layers
 SELECT ticket_id, position - 1, x.layer, x.kind, x.total, x.kept, coalesce(x.frozen, false)
@@ -197,6 +207,32 @@ QUALIFY row_number() OVER (
     ORDER BY reused, CASE WHEN reused THEN journal_order ELSE -journal_order END, ticket_id
 ) = 1;
 
+-- Looks.
+CREATE TEMP TABLE batch_looks AS
+SELECT
+    suite, model, dataset, recipe,
+    coalesce(look.source_model, model) AS source_model,
+    coalesce(look.source_dataset, dataset) AS source_dataset,
+    coalesce(look.source_recipe, recipe) AS source_recipe, label,
+    target_density, look.n AS n, look.verdict AS verdict, look.stop AS stop,
+    look.difference AS difference, look.deviation AS deviation, look.p AS p,
+    look.p_equivalent AS p_equivalent, look.margin AS margin, look.max_seeds AS max_seeds,
+    look.baseline AS baseline, look.metric AS metric, run_id, recorded_at, journal_order
+FROM staged WHERE record = 'look' AND suite IS NOT NULL AND label IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+        label, target_density, n
+    ORDER BY journal_order DESC
+) = 1;
+
+DELETE FROM looks l USING batch_looks b
+WHERE l.suite = b.suite AND l.model = b.model AND l.dataset = b.dataset AND l.recipe = b.recipe
+    AND l.source_model = b.source_model AND l.source_dataset = b.source_dataset
+    AND l.source_recipe = b.source_recipe AND l.label = b.label
+    AND l.target_density = b.target_density AND l.n = b.n;
+INSERT INTO looks BY NAME SELECT * FROM batch_looks;
+DROP TABLE batch_looks;
+
 -- Trials.
 CREATE TEMP TABLE batch_trials AS
 SELECT * FROM staged WHERE record = 'trial' AND study_id IS NOT NULL AND number IS NOT NULL
@@ -217,6 +253,33 @@ FROM batch_trials;
 INSERT INTO trial_experiments
 SELECT study_id, number, unnest(experiment_ids) FROM batch_trials;
 
+-- Workers: each record has the totals of all of its run's.
+CREATE TEMP TABLE batch_workers AS
+SELECT * FROM staged WHERE record = 'workers' AND run_id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY journal_order DESC) = 1;
+
+DELETE FROM worker_uses WHERE run_id IN (SELECT run_id FROM batch_workers);
+INSERT INTO worker_uses
+SELECT
+    run_id, suite, w.slot, w.worker, w.host, w.device, w.state, w.processes, w.units,
+    w.experiments, w.retries, w.steps, w.examples, w.training_seconds, w.starting_seconds,
+    w.busy_seconds, w.queued_seconds, w.idle_seconds, recorded_at
+FROM (SELECT run_id, suite, recorded_at, unnest(workers) AS w FROM batch_workers);
+
+CREATE TEMP TABLE batch_stragglers AS
+SELECT * FROM staged
+WHERE record = 'straggler' AND run_id IS NOT NULL AND experiment_id IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY run_id, experiment_id, worker ORDER BY journal_order DESC
+) = 1;
+
+DELETE FROM stragglers s USING batch_stragglers b
+WHERE s.run_id = b.run_id AND s.experiment_id = b.experiment_id
+    AND s.worker IS NOT DISTINCT FROM b.worker;
+INSERT INTO stragglers
+SELECT run_id, experiment_id, worker, seconds, expected_seconds, ended, recorded_at
+FROM batch_stragglers;
+
 CREATE TEMP TABLE touched AS
 SELECT experiment_id FROM batch_tickets UNION SELECT experiment_id FROM batch_outcomes;
 
@@ -226,4 +289,6 @@ DROP TABLE batch_outcomes;
 DROP TABLE batch_tickets;
 DROP TABLE batch_trainings;
 DROP TABLE batch_trials;
+DROP TABLE batch_workers;
+DROP TABLE batch_stragglers;
 DROP TABLE replaced;

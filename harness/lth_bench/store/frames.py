@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.glossary import VIEWS
 from lth_bench.store.metric import require_metric
-from lth_bench.store.paths import Paths, default_results
+from lth_bench.store.paths import Paths
 from lth_bench.store.reading import reading, to_stderr
 from lth_bench.store.schema import quoted
 
@@ -74,6 +74,10 @@ class Results:
     def devices(self, **where: Where) -> DataFrame:
         """View `devices`: what each device of a run trained, how fast, in how much memory."""
         return self.table("devices", **where)
+
+    def workers(self, **where: Where) -> DataFrame:
+        """View `workers`: what each worker of a run did with its time, and how fast it trained."""
+        return self.table("workers", **where)
 
     def failures(self, **where: Where) -> DataFrame:
         """View `failures`: planned rows without a result, and why."""
@@ -196,22 +200,6 @@ class Results:
         lines.append("frames: tickets() leaderboard() paired() matching() cost() curves() …")
         lines.append("also: table(NAME), columns(NAME), sql(QUERY)")
         return "\n  ".join([f"Results({str(self.path)!r})", *lines])
-
-
-def results(path: Path | str | None = None) -> Results:
-    """The results in a DuckDB file, as pandas data frames.
-
-    Args:
-        path: The file, which `lth-bench run` or `lth_bench.run` has written. None: the variable
-            `LTH_BENCH_RESULTS`, or `reports/results.duckdb`.
-
-    Returns:
-        A `Results`: one method per view or table. It reads at each call and keeps nothing open.
-
-    Raises:
-        UserError: There is no such file, or it is not a database of results.
-    """
-    return Results(default_results() if path is None else Path(path))
 
 
 NULLABLE = {

@@ -15,6 +15,7 @@ VIEWS = {
     "cost": "Mean cost of a ticket, search included: without sharing, and as spent.",
     "sharing": "Trainings requested by a suite's strategies, and how many were run.",
     "devices": "What each device of a run trained: steps, seconds, throughput, peak memory.",
+    "workers": "What each worker of a run did with its time: work, throughput, waiting, retries.",
     "failures": "Planned rows without a result, and why.",
     "matching": "The sparsest density at which a label is not worse than dense.",
     "convergence": "How soon training reaches its minimum validation loss.",
@@ -138,6 +139,24 @@ COLUMNS = {
     "process, those of all trainings in its cohorts added.",
     "peak_memory": "Bytes that a cohort held on the device at most; NULL on a CPU.",
     "cohort_size": "Trainings stacked into one computation, at most.",
+    # workers
+    "slot": "Place of the worker among those of its run, from 0; a place that moved to another "
+    "machine has a row for each.",
+    "worker_device": "Device of the worker, such as cpu or cuda:1.",
+    "worker_state": "What it did when the row was recorded: starting, busy, queued or idle.",
+    "processes": "Processes that followed each other: 1, and one more for each that died.",
+    "work_units": "Times that it was given work: an experiment, or several side by side.",
+    "experiments_ended": "Experiments that ended there, in whatever way.",
+    "retries": "Experiments that had to start again since it died, or its memory was too small.",
+    "examples_run": "Training examples of the trainings done.",
+    "examples_per_second": "examples_run / seconds_run.",
+    "starting_seconds": "Seconds in which its process started, or it waited for a place in the "
+    "cluster.",
+    "busy_seconds": "Seconds in which it had work: trainings, and what strategies compute.",
+    "queued_seconds": "Seconds without work while some was queued, such as what waits for a dense "
+    "run.",
+    "idle_seconds": "Seconds in which nothing was left for it.",
+    "busy_share": "busy_seconds / all of its time, in [0, 1].",
     # tuning
     "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
     "tuned_trial": "Number of the trial that the parameters are from.",

@@ -20,6 +20,11 @@ CREATE MACRO worst_value(metric_name) AS CASE
     THEN CASE WHEN higher_is_better(metric_name) THEN 0.0 ELSE 1.0 END
 END;
 
+-- The rows of `flat` that boards and figures sum up: of seeds that all labels have, where seeds are
+-- added until decided.
+CREATE MACRO counted_rows() AS TABLE
+SELECT f.* FROM flat f ANTI JOIN uncommon u ON u.task = f.task AND u.seed = f.seed;
+
 -- Half the distance of two values: the least that a deviation counts as (`Summary.floored`).
 CREATE MACRO half_step(metric_name, test_examples) AS
     CASE WHEN is_on_test_examples(metric_name) THEN 0.5 / test_examples ELSE 0 END;
@@ -58,7 +63,8 @@ SELECT
     task, seed,
     any_value(value) AS value,
     any_value(early_stop_step) AS early_stop_step,
-    any_value(flops_dense) AS flops_dense
+    any_value(flops_dense) AS flops_dense,
+    any_value(ticket_id) AS ticket_id
 FROM (
     SELECT *, arg_min(label, (label <> 'dense', label)) OVER (PARTITION BY task) AS reference
     FROM scored(metric_name)

@@ -120,12 +120,14 @@ def require_metric(con: DuckDBPyConnection, metric: str) -> None:
         raise UnknownName("metric", metric, {*COLUMNS, *DERIVED, *names})
 
 
-def scored_sql(metric: str, rows: str = "flat") -> str:
+def scored_sql(metric: str, rows: str = "flat", *, every_seed: bool = False) -> str:
     """A query for rows with their metric as `value`, and what a ticket takes in all as `total_*`.
 
     Args:
         metric: SQL expression of the metric's name; `value` is NULL of one that is not there.
         rows: SQL of a relation with the columns of the table `flat`.
+        every_seed: Also the seeds that only some labels of a task have, where seeds are added until
+            decided; a mean over them would be one over others for each label.
     """
     named = {**{name: f'f."{name}"' for name in COLUMNS}, **DERIVED}
     for name in OF_TASKS:  # a label planned for another objective has no value beside the others
@@ -133,6 +135,7 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
     values = " ".join(f"WHEN '{name}' THEN {value}" for name, value in named.items())
     known = ", ".join(f"'{name}'" for name in named)
     totals = ", ".join(f"{value} AS {name}" for name, value in TOTALS.items())
+    common = "" if every_seed else "ANTI JOIN uncommon u ON u.task = f.task AND u.seed = f.seed"
     return f"""
         SELECT
             f.*,
@@ -142,6 +145,7 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
         LEFT JOIN tasks k ON k.task = f.task
         LEFT JOIN metrics m
             ON m.ticket_id = f.ticket_id AND m.metric = {metric} AND {metric} NOT IN ({known})
+        {common}
     """
 
 

@@ -1,4 +1,5 @@
-"""The records of the journal: what each line holds.
+"""The records of the journal: what each line holds. Those of a run itself, and of how it goes,
+are in `run_records.py`.
 
 Fields are only ever added. Readers treat a missing field as null and ignore unknown fields and
 records. Accuracies and densities are fractions in [0, 1], steps are
@@ -9,72 +10,19 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from lth_bench.store.run_records import TrialSoFar
+from lth_bench.store.ticket_records import (
+    FateRecord,
+    LayerKept,
+    MatrixRecord,
+    OutlineRecord,
+    UnitCounts,
+    WeightHistogram,
+)
+
 Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
 """The outcome of an experiment. `skipped`: the strategy cannot reach the density, or the control
 would equal its ticket."""
-
-
-class PluginUse(TypedDict):
-    """A plugin that was loaded by a run."""
-
-    name: str
-    group: str
-    """strategies, models, datasets, objectives or observers."""
-    origin: str
-    """The distribution or file it came from."""
-    version: str | None
-    source_hash: str | None
-
-
-class RunRecord(TypedDict):
-    """A command that trains has started."""
-
-    record: Literal["run"]
-    at: NotRequired[str]
-    run_id: str
-    suite: str
-    suite_version: int | str
-    suite_toml: str
-    """The suite as it was run, complete."""
-    baseline: NotRequired[str]
-    """The label that the suite compares with; `dense` if missing."""
-    overrides: NotRequired[list[str]]
-    """`--set` and filters, as given."""
-    command: str
-    pid: NotRequired[int]  # of the process that writes the journal
-    environment: dict[str, Any]
-    """python, torch, device, host, cpu, threads, git, …"""
-    plugins: list[PluginUse]
-
-
-class WorkAhead(TypedDict):
-    """What a run of a suite has to do."""
-
-    trainings: int
-    """Of all planned experiments, shared ones counted once."""
-    steps: dict[str, int]
-    """experiment_id → steps that it will train, of those left to do."""
-    workers: int
-    seconds: float | None
-    """Expected duration at earlier runs' paces; null where they do not tell."""
-
-
-class StartedRecord(TypedDict):
-    """A run of a suite begins its work: for its followers, not a part of any result."""
-
-    record: Literal["started"]
-    at: NotRequired[str]
-    run_id: str
-    work: WorkAhead  # nested, since a name has one type in all records
-
-
-class BegunRecord(TypedDict):
-    """A worker has got an experiment: for followers, as `started`."""
-
-    record: Literal["begun"]
-    at: NotRequired[str]
-    run_id: str
-    experiment_id: str
 
 
 class TunedFrom(TypedDict):
@@ -144,17 +92,6 @@ class PlannedRecord(TypedDict):
     experiments: list[PlannedExperiment]
 
 
-class LayerKept(TypedDict):
-    """Surviving weights of one prunable layer."""
-
-    layer: str
-    kind: Literal["conv", "linear", "output"]
-    total: int
-    kept: int
-    frozen: NotRequired[bool]
-    """True where the pruned weights keep values that are not zero; left out elsewhere."""
-
-
 class TicketCost(TypedDict):
     """Cost of a ticket: without sharing, then as actually spent.
 
@@ -178,75 +115,6 @@ class TicketCost(TypedDict):
     """Multiply-adds times the bits of both operands, if those by pruned weights were free."""
     search_bit_operations: NotRequired[float]
     """Of the search; both are missing in older journals."""
-
-
-class UnitCounts(TypedDict):
-    """Surviving weights by unit of a layer, or by place in the kernel of the first convolution."""
-
-    layer: str
-    side: Literal["in", "out", "kernel"]
-    """Out of each input, into each output, or at each place of the kernel."""
-    shape: list[int]
-    """[C, H, W] where the places are an image's values, [1, H, W] of a kernel; otherwise empty."""
-    kept: list[int]
-    """Weights kept; there are equally many weights at each place."""
-
-
-class WeightHistogram(TypedDict):
-    """The distribution of a layer's surviving weights."""
-
-    layer: str
-    moment: Literal["start", "end"]
-    """Before the ticket's training, and after it."""
-    reach: float
-    """A power of two; the 64 equal bins cover [−reach, reach]."""
-    counts: list[int]
-    """Number of weights per bin."""
-
-
-class FateRecord(TypedDict):
-    """What becomes of a layer's kept or pruned weights in the unpruned network's training."""
-
-    layer: str
-    fate: Literal["kept", "pruned"]
-    """By the ticket's mask."""
-    weights: int
-    same_sign: int
-    """Weights whose final value has the sign of the initial one."""
-    grew: int
-    """Weights that are farther from zero at the end."""
-    moved: float
-    """Mean distance of the final from the initial value."""
-    initial: float
-    """Mean magnitude of the initial values, in units of their root mean square in the layer."""
-    reach: float | None
-    """A power of two; each axis of the histogram has 32 equal bins over [−reach, reach], of which
-    the outermost hold what lies beyond. Null where the layer has no histogram."""
-    cells: list[int]
-    """32 · i + j of every filled bin, i of the initial and j of the final value, from 0."""
-    counts: list[int]
-    """Number of weights in each."""
-
-
-class MatrixRecord(TypedDict):
-    """A value for every pair of steps of the search for a ticket."""
-
-    name: str
-    """For example `mask_distance`."""
-    steps: list[int]
-    """The n steps of training."""
-    values: list[list[float]]
-    """n rows of n."""
-
-
-class OutlineRecord(TypedDict):
-    """Points in the plane: a curve, a polygon or a cloud."""
-
-    name: str
-    """For example `boundary` or `hull`; those of `lottery/boundary.py`."""
-    x: list[float | None]
-    """[n]; null is a gap between two curves."""
-    y: list[float | None]
 
 
 class TrainingUse(TypedDict):
@@ -301,6 +169,10 @@ class TicketRecord(TypedDict):
     metrics: dict[str, float | None]
     score: NotRequired[float | None]
     """The task's primary metric on the test split; `test_accuracy` of `metrics` when absent."""
+    right: NotRequired[dict[str, str]]
+    """Which test examples it gets right, by the metric that is the fraction of them: a bit each in
+    the order of the test split, the first as the highest bit of the first byte, in base64. Missing
+    in older journals, and of metrics that are no such fraction."""
     layers: list[LayerKept]
     units: NotRequired[list[UnitCounts]]
     """Not of controls, nor of a mask that keeps every weight."""
@@ -364,6 +236,10 @@ class TrialRecord(TypedDict):
     sampler: str
     pruner: str
     source_hash: str | None
+    reason: NotRequired[str | None]
+    """Why it failed."""
+    progress: NotRequired[TrialSoFar]
+    """For followers."""
 
 
 class Numerics(TypedDict):

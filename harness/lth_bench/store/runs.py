@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -48,27 +48,47 @@ class RecordedRun:
     kept: set[str] = field(default_factory=set)
     """Planned ones that an earlier run had done."""
     running: bool = False
+    workers: Sequence[Mapping[str, Any]] = ()
+    """What its workers did with their time (`WorkerTotals`), as recorded last."""
+    tuning: bool = False
+    """Whether it is a search for parameters: its counts are of trials."""
+    over: bool = False
+    """Whether a tuning says that it has ended."""
+    trials: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(study_id, number) → state of the trials that ended in it."""
+    studies: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    """Of a tuning: how many trials each study has done, and of how many."""
 
     @property
     def finished(self) -> int:
-        """Experiments that it did without a failure."""
+        """Experiments, or of a tuning trials, that it did without a failure."""
+        if self.tuning:
+            return sum(state != "failed" for state in self.trials.values())
         return sum(status in SETTLED for status in self.ended.values())
 
     @property
     def failed(self) -> int:
-        """Experiments that ended otherwise, interrupted ones apart."""
+        """Experiments that ended otherwise, interrupted ones apart; of a tuning failed trials."""
+        if self.tuning:
+            return sum(state == "failed" for state in self.trials.values())
         return sum(s not in (*SETTLED, "interrupted") for s in self.ended.values())
 
     @property
     def left(self) -> int:
-        """Experiments that it has not done, or had not when it ended."""
+        """Experiments that it has not done, or had not when it ended; of a tuning trials, of the
+        studies that count them.
+        """
+        if self.tuning:
+            return sum(max(0, total - done) for done, total in self.studies.values() if total)
         done = {e for e, status in self.ended.items() if status != "interrupted"}
         return len(self.planned - self.kept - done)
 
     @property
     def state(self) -> RunState:
         """`stopped`: it ended with experiments left."""
-        return "running" if self.running else "stopped" if self.left else "complete"
+        if self.running:
+            return "running"
+        return "stopped" if self.left or (self.tuning and not self.over) else "complete"
 
     @property
     def seconds(self) -> float:
@@ -111,7 +131,7 @@ def recorded_runs(paths: Paths) -> list[RecordedRun]:
     if held is not None:
         same = [r for r in runs if (r.pid, r.host) == (held.get("pid"), held.get("host"))]
         for run in same[:1]:
-            run.running = True
+            run.running = not run.over
     return runs
 
 
@@ -144,9 +164,33 @@ def _take(run: RecordedRun, record: Mapping[str, Any]) -> None:
         case "started":
             work = record.get("work")
             steps = work.get("steps") if isinstance(work, Mapping) else None
-            run.todo = set(steps) if isinstance(steps, Mapping) else None
+            if isinstance(steps, Mapping):  # a second one adds to the first
+                run.todo = (run.todo or set()) | set(steps)
+        case "workers":
+            totals = record.get("workers")
+            if isinstance(totals, list) and all(isinstance(one, Mapping) for one in totals):
+                run.workers = totals
+        case "tuning":
+            run.tuning = True
+            studies = record.get("studies")
+            for study in studies if isinstance(studies, list) else ():
+                _study(run, study)
+        case "trial":
+            run.trials[str(record.get("study_id")), int(record.get("number") or 0)] = str(
+                record.get("state")
+            )
+            _study(run, record.get("progress"))
+        case "tuned":
+            run.over = True
         case "experiment":
             run.ended[str(record.get("experiment_id"))] = str(record.get("status"))
+
+
+def _study(run: RecordedRun, progress: object) -> None:
+    """How far a study of a tuning is."""
+    if isinstance(progress, Mapping) and isinstance(done := progress.get("done"), int):
+        total = progress.get("total")
+        run.studies[str(progress.get("name"))] = (done, total if isinstance(total, int) else None)
 
 
 def _kept(run: RecordedRun, endings: Mapping[str, list[tuple[str, str, str]]]) -> set[str]:

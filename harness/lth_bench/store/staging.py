@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
+from lth_bench.store import latencies
 from lth_bench.store.finite import finite
 from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
 from lth_bench.store.mark import FileMark, digests
@@ -53,6 +54,17 @@ _EXPERIMENT = (
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
+_LOOK = (
+    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, "
+    "p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, "
+    "metric VARCHAR, source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
+)
+_WORKER = (
+    "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
+    "processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT, steps BIGINT, "
+    "examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE, busy_seconds DOUBLE, "
+    "queued_seconds DOUBLE, idle_seconds DOUBLE)[]"
+)
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
 )
@@ -92,6 +104,7 @@ COLUMNS = {
     "numerics": "STRUCT(torch VARCHAR, engine BIGINT, device VARCHAR)",
     "metrics": "MAP(VARCHAR, DOUBLE)",
     "score": "DOUBLE",
+    "right": "MAP(VARCHAR, VARCHAR)",
     "layers": _LAYER,
     "units": _UNITS,
     "cost": _COST,
@@ -121,10 +134,16 @@ COLUMNS = {
     "seeds": "BIGINT[]",
     "steps": "BIGINT",
     "experiment_ids": "VARCHAR[]",
+    "workers": _WORKER,
+    "expected_seconds": "DOUBLE",
+    "ended": "BOOLEAN",
     "budget": "JSON",
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
+    "decide": "STRUCT(margin DOUBLE, max_seeds BIGINT)",
+    "look": _LOOK,
+    **latencies.COLUMNS,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 

@@ -12,7 +12,8 @@ CREATE TABLE t_quantiles (df BIGINT, t DOUBLE);
 
 CREATE TABLE suites (
     suite VARCHAR, suite_version VARCHAR, suite_toml VARCHAR, baseline VARCHAR,
-    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT,
+    max_seeds BIGINT, decide_margin DOUBLE  -- NULL at a fixed number of seeds, and by default
 );
 
 CREATE TABLE environments (
@@ -79,6 +80,19 @@ CREATE TABLE flat (
     early_stop_score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
 );
 
+-- Of suites whose seeds are added until decided: the seeds that not all labels of a task have.
+-- Means, ranks and figures leave them out; refilled at every fold.
+CREATE TABLE uncommon (task INTEGER, seed BIGINT);
+
+-- What each look at such a comparison said; `stop` is why no more seeds were needed, if so.
+CREATE TABLE looks (
+    suite VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR,
+    source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, label VARCHAR,
+    target_density DOUBLE, n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE,
+    deviation DOUBLE, p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT,
+    baseline VARCHAR, metric VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+);
+
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other
 -- metrics are known by their names alone.
 CREATE TABLE measures (metric VARCHAR, unit VARCHAR, higher_is_better BOOLEAN);
@@ -105,6 +119,8 @@ CREATE TABLE tickets (
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
+
+CREATE TABLE answers (ticket_id VARCHAR, metric VARCHAR, bits BLOB);
 
 CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT,
@@ -153,6 +169,27 @@ CREATE TABLE trials (
 
 CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
+-- One row per form in which `measure` has timed a ticket, per device, threads and batch size.
+CREATE TABLE latencies (
+    ticket_id VARCHAR, device VARCHAR, host VARCHAR, torch VARCHAR, threads BIGINT,
+    batch_size BIGINT, dtype VARCHAR, clock VARCHAR, form VARCHAR, reason VARCHAR, repeats BIGINT,
+    median_seconds DOUBLE, seconds_low DOUBLE, seconds_high DOUBLE, speedup DOUBLE,
+    speedup_low DOUBLE, speedup_high DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
+);
+
+-- What each worker of a run did until its last record; the view `workers` adds rates.
+CREATE TABLE worker_uses (
+    run_id VARCHAR, suite VARCHAR, slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR,
+    state VARCHAR, processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT,
+    steps BIGINT, examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE,
+    busy_seconds DOUBLE, queued_seconds DOUBLE, idle_seconds DOUBLE, recorded_at TIMESTAMP
+);
+
+CREATE TABLE stragglers (
+    run_id VARCHAR, experiment_id VARCHAR, worker VARCHAR, seconds DOUBLE,
+    expected_seconds DOUBLE, ended BOOLEAN, recorded_at TIMESTAMP
+);
+
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
 COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
 COMMENT ON TABLE suites IS 'Suites as last run: name, version, TOML, baseline.';
@@ -166,7 +203,10 @@ COMMENT ON TABLE slots IS 'The rows of tickets_flat: planned (experiment, densit
 COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
 COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
+COMMENT ON TABLE uncommon IS 'Seeds that not all labels have, where seeds are added until decided.';
+COMMENT ON TABLE looks IS 'What each look said, where seeds are added until decided.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
+COMMENT ON TABLE answers IS 'Which test examples each ticket gets right, a bit each.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
 COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
@@ -176,5 +216,8 @@ COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row 
 COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
+COMMENT ON TABLE worker_uses IS 'What each worker of a run did with its time.';
+COMMENT ON TABLE stragglers IS 'Experiments that took much longer than similar ones.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';
+COMMENT ON TABLE latencies IS 'Measured speed and memory of tickets, by form and device.';

@@ -176,6 +176,20 @@ WHERE t.run_id IS NOT NULL
 GROUP BY t.run_id, t.device
 ORDER BY suite, t.run_id, t.device;
 
+CREATE VIEW workers AS
+SELECT
+    run_id, suite, slot, worker, host, device AS worker_device, state AS worker_state,
+    processes, units AS work_units, experiments AS experiments_ended, retries,
+    steps AS steps_run, examples AS examples_run, training_seconds AS seconds_run,
+    steps / nullif(training_seconds, 0) AS model_steps_per_second,
+    examples / nullif(training_seconds, 0) AS examples_per_second,
+    starting_seconds, busy_seconds, queued_seconds, idle_seconds,
+    busy_seconds / nullif(starting_seconds + busy_seconds + queued_seconds + idle_seconds, 0)
+        AS busy_share,
+    recorded_at
+FROM worker_uses
+ORDER BY suite, run_id, slot, host, worker_device;
+
 CREATE VIEW failures AS
 SELECT
     suite, model, dataset, recipe, label, seed, target_density, control, status, reason,
@@ -251,7 +265,7 @@ ORDER BY suite, model, dataset, recipe, label, study_id;
 
 -- Ratios are geometric means of the ratios seed by seed, as on the leaderboard by speed.
 CREATE VIEW convergence AS
-WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
+WITH ok AS (SELECT * FROM counted_rows() WHERE status = 'ok'),
 grouped AS (
     SELECT
         f.cell,

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
 from lth_bench.suite.ablations import Ablation
+from lth_bench.suite.decide import Decide
 from lth_bench.suite.spec import BoardKind, Seed
 from lth_bench.suite.tune import TuneTable
 from lth_bench.suite.tuned import TunedTable
@@ -69,6 +70,8 @@ class Header:
     """Densities of the prunable weights, in (0, 1]: a list, or {rate, rounds}."""
     seeds: SeedCount | tuple[Seed, ...]
     """The seeds, or how many (0, 1, ...)."""
+    decide: Decide | None = None
+    """Instead of `seeds`, a run adds seeds where a comparison with the baseline is open."""
     controls: tuple[ControlName, ...] = ()
     """Controls of every strategy's tickets."""
     ablations: tuple[Ablation, ...] = ()

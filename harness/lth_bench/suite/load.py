@@ -105,6 +105,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         description=read.suite.description,
         densities=_sorted(read.suite.densities) or tasks[0].densities,
         seeds=seeds,
+        decide=read.suite.decide,
         controls=tuple(read.suite.controls),
         baseline=read.suite.baseline,
         board=read.suite.board,

@@ -38,7 +38,7 @@ def additions(
     suite uses none of them; where it uses some, it adds only those in `wanted`, the names after
     `-s`. UserError for a name that the suite already lists, and for an unknown one.
     """
-    listed = _listed(document)
+    listed = listed_names(document)
     found: dict[str, str] = {}
     for name in asked:
         if name in listed:
@@ -70,7 +70,7 @@ def add_to(document: dict[str, Any], names: Mapping[str, str]) -> dict[tuple[str
     return places
 
 
-def _listed(document: Mapping[str, Any]) -> set[str]:
+def listed_names(document: Mapping[str, Any]) -> set[str]:
     """Names and labels of the suite's strategies, as far as the document is valid."""
     tables = document.get("strategies")
     tables = [t for t in tables if isinstance(t, Mapping)] if isinstance(tables, list) else []

@@ -54,6 +54,12 @@ class Figure:
     """Seeds; None where not stated."""
     basis: str
     """`data`, `source` or `unverified`."""
+    method: str
+    """The strategy here that is the figure's method, or STRATEGY/CONTROL; "" if there is none."""
+    versus: str
+    """What is subtracted from it (`points`) or divides it (`ratio`); else ""."""
+    metric: str
+    """The metric here; "" without a method."""
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -160,5 +160,7 @@ def short(recipe: Mapping[str, Any]) -> dict[str, Any]:
     out["steps"] = STEPS
     out["eval_every"] = STEPS // 2
     out["val_size"] = min(VAL_SIZE, recipe.get("val_size", VAL_SIZE))
-    out["batch_size"] = min(BATCH_SIZE, recipe.get("batch_size", BATCH_SIZE))
+    batch_size = min(BATCH_SIZE, recipe.get("batch_size", BATCH_SIZE))
+    devices = recipe.get("devices", 1)  # each takes an equal part
+    out["batch_size"] = max(devices, batch_size - batch_size % devices)
     return out

@@ -14,12 +14,13 @@ from lth_bench.params.build import Keys
 from lth_bench.suite.start import StartSpec
 
 if TYPE_CHECKING:
+    from lth_bench.suite.decide import Decide
     from lth_bench.suite.tune import TuneSpec
 
 MAX_SEED = 2**31 - 1
 Seed = Annotated[int, Range(0, MAX_SEED)]
 BoardKind = Literal[
-    "accuracy", "flops", "matching", "area", "cost", "speed", "transfer", "ingredients"
+    "accuracy", "flops", "matching", "area", "cost", "budget", "speed", "transfer", "ingredients"
 ]
 """What a leaderboard is by (`analysis/leaderboard.py`)."""
 
@@ -282,12 +283,21 @@ class Suite:
     """The place of each strategy that is not in the file → the option that adds it."""
     claims: tuple[Claim, ...] = ()
     """Claims of the file, without those that no longer apply because of `--set`."""
+    decide: Decide | None = None
+    """Until when a run adds seeds, of which `seeds` then are the most; None for a fixed number."""
     tune: TuneSpec | None = None
     """How its strategies' parameters are tuned; None without a table [tune]."""
 
     def pairs(self) -> list[tuple[StrategySpec, TaskSpec]]:
         """Every strategy with every task that it applies to; each is an experiment at each seed."""
         return [(s, t) for t in self.tasks for s in self.strategies if s.applies_to(t)]
+
+
+def devices_per_training(suite: Suite) -> int:
+    """The most devices that one of its trainings is spread over."""
+    recipes = [t.recipe for task in suite.tasks for t in task.with_sources]
+    recipes += [strategy.recipe_on(task) for strategy, task in suite.pairs()]
+    return max((int(recipe.get("devices", 1)) for recipe in recipes), default=1)
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,15 +96,41 @@ def _of_one_kind() -> Devices:
     return Devices(chosen, notes)
 
 
-def workers_for(devices: Sequence[str], asked: int | None) -> list[str]:
+def workers_for(
+    devices: Sequence[str], asked: int | None, each: int = 1, *, imagined: bool = False
+) -> list[str]:
     """One device name per worker process: one process per GPU; on a CPU one single-threaded process
-    per core.
+    per core. Where a training is spread over `each` devices, a worker has as many, joined by commas
+    (`cuda:0,cuda:1`), and as many processes; on a CPU one on each core.
+
+    UserError where there are fewer, unless they are only `imagined`, for a plan.
     """
     if asked is not None and asked < 1:
         raise UserError(f"--workers takes at least 1, but got {asked}")
-    if list(devices) == ["cpu"]:
-        return ["cpu"] * (asked or cores())
-    return [devices[i % len(devices)] for i in range(asked or len(devices))]
+    slots = ["cpu"] * cores() if list(devices) == ["cpu"] else list(devices)
+    if each > len(slots) and not imagined:
+        have = f"{len(slots)} CPU cores" if slots[0] == "cpu" else ", ".join(slots)
+        raise UserError(
+            f"a recipe trains on {each} devices at once, but the run has {have}; set its devices "
+            f"to what there is, which makes it another experiment, as in --set recipes.NAME."
+            f"devices={len(slots)}"
+        )
+    count = asked or max(1, len(slots) // each)
+    return [",".join(slots[(i * each + j) % len(slots)] for j in range(each)) for i in range(count)]
+
+
+def too_few(devices: Sequence[str], each: int) -> list[str]:
+    """A note where a run could not begin here, though it can be planned."""
+    try:
+        workers_for(devices, None, each)
+    except UserError as error:
+        return [error.message]
+    return []
+
+
+def all_of(workers: Sequence[str]) -> list[str]:
+    """The device of every process of these workers."""
+    return [device for worker in workers for device in worker.split(",")]
 
 
 def cores() -> int:

@@ -22,8 +22,8 @@ T = TypeVar("T")
 SPELLED = {
     "±": "+/-", "²": "2", "µ": "u", "·": ".", "×": "x", "Δ": "delta", "–": "-", "—": "-", "†": "+",
     "‡": "#", "…": "...", "→": "->", "−": "-", "≈": "~", "≤": "<=", "≥": ">=", "•": "*", "□": "o",
-    "�": "?", "●": "o", "◄": "<", "►": ">", "├": "[", "┤": "]", "┼": "+", "─": "-", "│": "|",
-    "\N{ZERO WIDTH SPACE}": "", "\N{NO-BREAK SPACE}": " ",
+    "√": "sqrt ", "�": "?", "●": "o", "◄": "<", "►": ">", "├": "[", "┤": "]", "┼": "+", "─": "-",
+    "│": "|", "\N{ZERO WIDTH SPACE}": "", "\N{NO-BREAK SPACE}": " ",
 } | dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # fmt: skip
 """Replacements for the characters of our tables and messages, if they cannot be encoded."""
 ERRORS = "lth_bench.spelled"

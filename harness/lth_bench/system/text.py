@@ -26,6 +26,8 @@ def redacted(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters, which could manipulate a terminal, replaced by �."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "�" for c in text)
 
 

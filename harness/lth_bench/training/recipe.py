@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from lth_bench.params import Range
+from lth_bench.params import Range, Tune
 
 Positive = Annotated[float, Range(0, math.inf, open_low=True)]
 NonNegative = Annotated[float, Range(0, math.inf)]
@@ -61,6 +61,9 @@ class Recipe:
     """Steps between evaluations on the validation split."""
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
     """`bfloat16` is autocast with float32 master weights, on devices that support it."""
+    devices: Annotated[int, Range(1, 1024), Tune(search=False)] = 1
+    """Devices of one machine over which a training is spread: each takes batch_size / devices
+    examples of every step. The result is that of one device up to rounding (training/parallel)."""
     bits: Annotated[int, Range(2, 16)] | None = None
     """Bits of block floating point that weights, activations, errors, gradients and momentum are
     rounded to, stochastically (`sgd`; Yang et al., 2019); None rounds nothing. Simulated: it costs
@@ -100,6 +103,21 @@ class Recipe:
                 f"optimizer 'sgd' and simulated in float32 or float64, but got optimizer "
                 f"{self.optimizer!r} and dtype {self.dtype!r}"
             )
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size must be divisible by devices, of which each takes an equal part, but "
+                f"got batch_size = {self.batch_size} and devices = {self.devices}"
+            )
+        if self.bits is not None and self.devices > 1:
+            raise ValueError(
+                f"bits = {self.bits} is simulated on one device, but got devices = {self.devices}; "
+                f"leave one of them out"
+            )
+
+    @property
+    def of_one_device(self) -> Recipe:
+        """What each of its devices computes in a step."""
+        return replace(self, batch_size=self.batch_size // self.devices, devices=1)
 
     @property
     def in_full(self) -> bool:

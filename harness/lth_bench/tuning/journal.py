@@ -102,6 +102,7 @@ def trial_record(
     intermediate: Sequence[tuple[int, float]],
     experiment_ids: Sequence[str],
     run_id: str,
+    progress: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A finished trial as the journal record `trial`, see `store.records`; steps and seconds are
     counted without sharing.
@@ -142,6 +143,7 @@ def trial_record(
         "sampler": goal.tune.sampler,
         "pruner": goal.tune.pruner,
         "source_hash": source_hash(goal.strategy),
+        **({"progress": progress} if progress is not None else {}),
     }
 
 

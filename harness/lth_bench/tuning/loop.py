@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from lth_bench.running.progress import (
     StepsTrained,
 )
 from lth_bench.running.recorder import Recorder
+from lth_bench.running.usage import WorkerUse
 from lth_bench.stats import mean
 from lth_bench.tuning.journal import trial_record
 from lth_bench.tuning.objective import StudyObjective
@@ -47,6 +48,8 @@ class TuneSummary:
     notes: list[str] = field(default_factory=list)
     faults: int = 0
     """Tasks that cannot run."""
+    uses: Sequence[WorkerUse] = ()
+    """What the workers did with their time."""
     elsewhere: int = 0
     """Trials of these studies that were still running in other processes when this one had nothing
     left to propose. Until they have ended, the studies are incomplete."""
@@ -98,7 +101,7 @@ class TuningLoop:
         self._advance()
 
     def _say(self, message: str) -> None:
-        self.emit(Note(message))
+        self.recorder.handle(Note(message))
 
     def handle(self, event: Event) -> None:
         """An executor's event or a worker's; the journal gets it first."""
@@ -334,6 +337,7 @@ class TuningLoop:
                 for seed in study.goal.objective.seeds[: running.stage]
                 for p in running.by_seed[seed]
             ]
+        ended = self.scores.ended(study, proposal, result)
         self.recorder.journal.append(
             trial_record(
                 study,
@@ -342,8 +346,9 @@ class TuningLoop:
                 intermediate=intermediate,
                 experiment_ids=ids,
                 run_id=self.recorder.run_id,
+                progress={**asdict(ended.study), "params": ended.params},
             )
         )
         self.summary.ended[result.state] += 1
-        self.emit(self.scores.ended(study, proposal.number, result))
+        self.emit(ended)
         study.tell(proposal.number, result)

@@ -8,7 +8,7 @@ from typing import Any
 from lth_bench.running.progress import StudyProgress, TrialEnded, TuningStarted
 from lth_bench.store.trials import best_of
 from lth_bench.tuning.goal import DENSITY
-from lth_bench.tuning.study import RunningStudy, TrialResult
+from lth_bench.tuning.study import Proposal, RunningStudy, TrialResult
 
 
 class Scoreboard:
@@ -35,18 +35,18 @@ class Scoreboard:
             opening(self.studies, workers), [self.progress(study) for study in self.studies]
         )
 
-    def ended(self, study: RunningStudy, number: int, result: TrialResult) -> TrialEnded:
+    def ended(self, study: RunningStudy, proposal: Proposal, result: TrialResult) -> TrialEnded:
         """The event of a trial's end, which counts from now on."""
         self.done[study.goal.name] += 1
         if result.values:
-            self.see(study, number, result.values[0])
+            self.see(study, proposal.number, result.values[0])
         return TrialEnded(
             study=self.progress(study),
-            number=number,
+            number=proposal.number,
             status=result.state,
             values=result.values,
             reason=result.reason,
-            params=params_text(study.running[number].params),
+            params=params_text(proposal.params),
         )
 
     def progress(self, study: RunningStudy) -> StudyProgress:

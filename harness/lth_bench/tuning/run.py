@@ -6,7 +6,8 @@ import hashlib
 import os
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,23 @@ from lth_bench.errors import UserError
 from lth_bench.running.datasets import open_data
 from lth_bench.running.pending import DONE
 from lth_bench.running.plan import Plan, require_some
-from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
+from lth_bench.running.progress import (
+    Event,
+    Listener,
+    Note,
+    Retried,
+    RunEnded,
+    Stopping,
+    Straggling,
+    WorkersUsed,
+)
 from lth_bench.running.provenance import Provenance
 from lth_bench.running.recorder import Recorder, RunSummary, write_head
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
-from lth_bench.system.devices import require_system
+from lth_bench.system.devices import all_of, require_system
 from lth_bench.system.text import redacted
 from lth_bench.tuning.goal import goals_of, idle
 from lth_bench.tuning.journal import (
@@ -83,13 +93,13 @@ def _tune_at(
 ) -> TuneSummary:
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
+    from lth_bench.running.executors.places import require_hardware
     from lth_bench.running.starts import keep_starts
+    from lth_bench.running.stragglers import StragglerWatch
     from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()
-    for task in suite.tasks:
-        dtype = str(task.recipe.get("dtype", "float32"))
-        place.require_dtype(dtype, task.recipe_name)
+    require_hardware(place, suite)
     root = data_root()
     faults: dict[str, str] = {}
     goals = goals_of(suite, registry, root, faults)
@@ -148,8 +158,9 @@ def _tune_at(
             summary=silent,
             emit=partial(_of_trials, emit),
             provenance=provenance,
+            watch=StragglerWatch(),
         )
-        waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
+        waiting = len(workers) * WAITING[all_of(workers)[0].partition(":")[0]]
         loop = TuningLoop(
             studies=studies,
             registry=registry,
@@ -161,9 +172,12 @@ def _tune_at(
             summary=summary,
         )
         loop.announced.update(p.experiment.experiment_id for p in planned)
-        emit(loop.scores.started(len(workers)))
+        started = loop.scores.started(len(workers))
+        studied = [asdict(study) for study in started.studies]
+        recorder.follow("tuning", opening=started.opening, studies=studied)
+        emit(started)
         for note in (*place.devices.notes, *idle(goals), *lost):
-            emit(Note(note))
+            recorder.handle(Note(note))
         try:
             with terminate_as_interrupt():
                 loop.begin(take_over)
@@ -185,15 +199,18 @@ def _tune_at(
             raise
         finally:
             emit(RunEnded())
+            with suppress(UserError):  # what ended it is told, not that this could not be recorded
+                recorder.follow("tuned")
             recorder.fold(final=True)
     summary.notes += silent.notes
+    summary.uses = silent.uses
     summary.seconds = time.monotonic() - began
     return summary
 
 
 def _of_trials(emit: Listener, event: Event) -> None:
     """Tuning shows trials, not experiments, and what goes wrong on the way."""
-    if isinstance(event, Note | Retried | Stopping):
+    if isinstance(event, Note | Retried | Stopping | Straggling | WorkersUsed):
         emit(event)
 
 

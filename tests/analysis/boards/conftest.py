@@ -46,10 +46,16 @@ class Chosen(Scenario):
     same keys; the density otherwise."""
     sources: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """The task that a label's tickets were found on, where it is another one."""
+    answers: Mapping[tuple[Any, ...], Sequence[str]] = field(default_factory=dict)
+    """By the same keys: which test examples each seed gets right, as `1101`. Accuracies are theirs,
+    unless they are given."""
     baseline: str = "dense"
+    decide: Mapping[str, Any] | None = None
+    """The rule by which seeds were added, if they were."""
 
     def run(self) -> dict[str, Any]:
-        return {**super().run(), "baseline": self.baseline}
+        rule = {} if self.decide is None else {"decide": self.decide}
+        return {**super().run(), "baseline": self.baseline, **rule}
 
     def experiments(self) -> list[dict[str, Any]]:
         planned = []
@@ -81,6 +87,10 @@ class Chosen(Scenario):
                 record["metrics"] |= {"test_accuracy": value, "early_stop_accuracy": value}
                 for metric, cells in self.metrics.items():
                     record["metrics"] |= {metric: self._value(cells, experiment, key)}
+                right = self._value(self.answers, experiment, key)
+                if right is not None:
+                    record["right"] = {"test_accuracy": RECORDS["packed"](right)}
+                    record["test_examples"] = len(right)
                 stop = self._value(self.stops, experiment, key)
                 if stop is not None:
                     record["metrics"]["early_stop_step"] = stop
@@ -154,6 +164,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
     yield make
     for con in known.values():
         con.close()
+
+
+@pytest.fixture(scope="session")
+def chosen_class() -> type[Chosen]:
+    """The class of scenarios with chosen numbers, to derive others from."""
+    return Chosen
 
 
 @pytest.fixture(scope="session")

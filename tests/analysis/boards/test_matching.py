@@ -141,3 +141,21 @@ def test_no_results_yet(chosen: Chosen) -> None:
     assert "3 rows are still to come" in table(con).notes[0]
     with pytest.raises(NothingSelected, match="no ticket yet that could match"):
         rows(chosen(DENSE))
+
+
+def test_where_seeds_were_added_the_level_is_that_of_a_look(chosen: Chosen) -> None:
+    """+0.1, +0.2, −0.1 points: by 95% not worse by half a point (t = 6.4), by a look (8.2) it is
+    not shown."""
+    cells = {**DENSE, ("imp", 0.8): [0.901, 0.912, 0.919]}
+    for decide, shown, level in (
+        (None, 0.8, "t-test at 95%,"), ({"margin": None, "max_seeds": 10}, None, "at 99.28%,"),
+    ):  # fmt: skip
+        con = chosen(cells, decide=decide)
+        (row,) = rows(con)
+        assert row["shown_density"] == shown
+        scope = resolve(con)
+        legend = matching.board(con, scope, baselines(con, scope), 0.005).legend
+        assert level in legend
+        interval = "95%" if decide is None else "99.36%"
+        assert f"sparsest at which the {interval} interval" in legend
+        assert ("levels are those of one look" in legend) == (decide is not None)

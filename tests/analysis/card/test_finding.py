@@ -46,6 +46,12 @@ def test_one_task(chosen, cells: Any, sentence: str) -> None:
     assert sentence in card(chosen(cells)).finding
 
 
+def test_a_baseline_that_is_the_first_itself(chosen) -> None:
+    """It has no difference to itself to be told."""
+    con = chosen({DENSE: GOOD, ("imp", 0.5): EVEN, ("snip", 0.5): BAD}, baseline="imp")
+    assert "None matches imp: the next is worse by 9.25 points." in card(con).finding
+
+
 def test_several_tasks(chosen) -> None:
     cells = {("mlp", *DENSE): EVEN, ("vit", *DENSE): EVEN, ("lstm", *DENSE): EVEN}
     cells |= {(m, "imp", 0.5): GOOD for m in ("mlp", "vit")}
@@ -83,3 +89,7 @@ def test_other_seeds_in_a_command() -> None:
     assert with_seeds("lth-bench run 'my suite.toml' --seeds=0,4 --smoke", 8) == (
         "lth-bench run 'my suite.toml' --smoke --seeds 8"
     )
+
+
+def test_a_call_from_python_has_the_argument() -> None:
+    assert with_seeds("lth_bench.run(quickstart)", 9) == "lth_bench.run(quickstart, seeds=9)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from lth_bench.analysis.evidence import differences_of
@@ -47,3 +49,33 @@ def test_labels_are_compared_with_a_baseline_that_is_not_dense(by_hand) -> None:
     assert (dense.name, dense.to, dense.kind, dense.x) == ("dense", "imp", "label", (0.5, 0.2))
     assert dense.mean == pytest.approx((0.05, 0.25))
     assert (snip.x, snip.mean) == ((0.5,), (pytest.approx(-0.1),))
+
+
+def test_the_interval_for_other_test_examples_by_hand(by_hand) -> None:
+    """Four examples, of which reinit gets the last two wrong at one seed each."""
+    con = by_hand(
+        [
+            {**row, "test_examples": 4}
+            for row in (
+                *tickets("imp", 0.5, 1.0, 1.0), *tickets("imp", 0.5, 0.75, 0.75, control="reinit")
+            )
+        ],
+        answers=[
+            *((f"imp-none-0.5-{seed}", "test_accuracy", b"\xf0") for seed in (0, 1)),
+            ("imp-reinit-0.5-0", "test_accuracy", b"\xe0"),
+            ("imp-reinit-0.5-1", "test_accuracy", b"\xd0"),
+        ],
+    )  # fmt: skip
+    ((one,),) = differences_of(con).values()
+    # means 0, 0, -1/2, -1/2 over the examples: variance 1/12; within the last two 1/2 each
+    extra = 1 / 12 / 4 - 1 / 4 / (2 * 4)
+    assert extra < 0  # so that it adds nothing to the seeds', whose deviation counts as 1/8
+    assert one.wide[0] == pytest.approx(-0.25 + 12.706205 / 8 / 2**0.5) == one.high[0]
+    con.execute("UPDATE answers SET bits = '\\xC0'::BLOB WHERE ticket_id LIKE '%reinit%'")
+    ((one,),) = differences_of(con).values()
+    # now both get both wrong: means 0, 0, -1, -1, variance 1/3, nothing within
+    assert one.wide[0] - one.mean[0] == pytest.approx(
+        math.hypot(12.706205 / 8 / 2**0.5, 1.959964 * (1 / 12) ** 0.5)
+    )
+    con.execute("DELETE FROM answers")
+    assert next(iter(differences_of(con).values()))[0].wide == (None,)

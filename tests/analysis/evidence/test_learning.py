@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from lth_bench.analysis.evidence import learning_curves
+from lth_bench.analysis.evidence import early_stops, learning_curves
 
 
 def point(ticket: str, step: int, val_loss: float, val_accuracy: float) -> tuple[object, ...]:
@@ -67,3 +69,20 @@ def test_controls_follow_their_ticket(results) -> None:
     con = results(strategies=("imp", "snip"), densities=(0.5,), controls=("reinit",))
     (found,) = learning_curves(con).values()
     assert [c.name for c in found] == ["imp", "imp/reinit", "snip", "snip/reinit"]
+
+
+def test_every_seed_has_its_step(results: Callable[..., Any]) -> None:
+    con = results(densities=(0.5, 0.2), seeds=(0, 1, 2))
+    (stops,) = early_stops(con).values()
+    imp = next(one for one in stops if one.label == "imp" and one.control == "none")
+    assert imp.x == (0.5,) * 3 + (0.2,) * 3
+    rows = con.execute(
+        "SELECT early_stop_step, early_stop_step >= coalesce(rewind_step, 0) + steps "
+        "FROM tickets_flat WHERE label = 'imp' AND control = 'none' "
+        "ORDER BY target_density DESC, seed"
+    ).fetchall()
+    assert list(zip(imp.step, imp.improving, strict=True)) == rows
+
+
+def test_of_other_suites_there_are_none(results: Callable[..., Any]) -> None:
+    assert early_stops(results(), ["nope"]) == {}

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import HOSTILE
 
 from lth_bench.analysis.page import gather_report
-from lth_bench.output.page import render_page
+from lth_bench.output.page import render_page, write_page
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
 
@@ -133,3 +136,23 @@ def page(results: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callab
 @pytest.fixture
 def read() -> Callable[[str], Page]:
     return Page
+
+
+@pytest.fixture(scope="package")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with everything in it, hostile names included."""
+    folder = tmp_path_factory.mktemp("browser")
+    scenario = RECORDS["Scenario"](
+        tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")),
+        strategies=("dense", "imp", "one_shot", "snip", "random", "early_bird", HOSTILE),
+        densities=(0.5, 0.2, 0.1), controls=("reinit",), weights=True, curve_points=8,
+        outcomes={("snip", 1): ("failed", "first line\nsecond <i>line</i>")},
+    )  # fmt: skip
+    rates = {n: {"params": {HOSTILE: 0.1 * n, "lr": 0.01 * 2**n}, "distributions": {
+        HOSTILE: RECORDS["uniform"](0, 2), "lr": RECORDS["uniform"](0.001, 99, log=True),
+    }} for n in range(12)}  # fmt: skip
+    search = RECORDS["Search"](label=HOSTILE, changes=rates)
+    paths = RECORDS["write"](folder / "results.duckdb", scenario, search)
+    fold(paths)
+    with open_safe(paths) as con:
+        return write_page(gather_report(con), folder / "report.html")

@@ -8,66 +8,15 @@ from __future__ import annotations
 
 import csv
 import re
-import runpy
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from chromium import HOSTILE, MISSING, PATIENCE
 
-from lth_bench.analysis.page import gather_report
-from lth_bench.output.page import write_page
-from lth_bench.store import fold
-from lth_bench.store.database import open_safe
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the package `playwright` is not installed"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-)  # fmt: skip
-
-PATIENCE = 240_000
-"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 300 s."""
-
-HOSTILE = "<b>imp</b>&lt;%{x}'\"</script>"
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report with everything in it, hostile names included."""
-    records = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
-    folder = tmp_path_factory.mktemp("browser")
-    scenario = records["Scenario"](
-        tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")),
-        strategies=("dense", "imp", "one_shot", "snip", "random", "early_bird", HOSTILE),
-        densities=(0.5, 0.2, 0.1), controls=("reinit",), weights=True, curve_points=8,
-        outcomes={("snip", 1): ("failed", "first line\nsecond <i>line</i>")},
-    )  # fmt: skip
-    rates = {n: {"params": {HOSTILE: 0.1 * n, "lr": 0.01 * 2**n}, "distributions": {
-        HOSTILE: records["uniform"](0, 2), "lr": records["uniform"](0.001, 99, log=True),
-    }} for n in range(12)}  # fmt: skip
-    search = records["Search"](label=HOSTILE, changes=rates)
-    paths = records["write"](folder / "results.duckdb", scenario, search)
-    fold(paths)
-    with open_safe(paths) as con:
-        return write_page(gather_report(con), folder / "report.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
-        )
-        yield opened
-        opened.close()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
 class Visits:
@@ -320,6 +269,25 @@ def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     assert pressed == "false"
 
 
+def test_order_and_scale_are_in_the_link(visit: Visits) -> None:
+    page = visit()
+    page.locator(".ranking thead").first.get_by_role("button", name="accuracy %").click()
+    drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]").locator(
+        "select"
+    ).last.select_option("error, logarithmic")
+    order = column(page, "method")
+    page.reload()
+    assert column(page, "method") == order
+    head = page.locator(".ranking thead th[aria-sort]").first
+    assert head.get_attribute("aria-sort") == "descending"
+    chosen = page.locator(".group").first.locator("select").last
+    assert chosen.evaluate("one => one.selectedOptions[0].text") == "error, logarithmic"
+    head.get_by_role("button").click()
+    head.get_by_role("button").click()  # the first order, which no link names
+    assert "sort" not in page.url
+    assert "figure" in page.url
+
+
 def test_tables_and_figures_are_saved(visit: Visits, tmp_path: Path) -> None:
     page = visit()
 
@@ -381,7 +349,15 @@ def test_the_page_works_with_the_keyboard(page: Any) -> None:
         text, outline = page.evaluate(state)
         assert outline != "none", f"no focus to be seen on {text!r}"
         seen.append(text)
-    assert {"task", "accuracy %", "reinit"} <= set(seen)
+    assert {"task", "#"} <= set(seen)
+    # the Tab key stops once at a row of buttons, in which the arrow keys go on
+    page.get_by_role("button", name="#", exact=True).first.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        text, outline = page.evaluate(state)
+        assert outline != "none", f"no focus to be seen on {text!r}"
+        seen.append(text)
+    assert len(set(seen[-3:])) == 3
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lth_bench.analysis.evidence import Contrast
 from lth_bench.analysis.measures import ACCURACY
 from lth_bench.output.pictures.differences import break_even, ingredients
+from lth_bench.output.pictures.ranges import reaches
 
 
 def difference(label: str, control: str, kind: str, to: str, *mean: float) -> Contrast:
@@ -52,3 +54,22 @@ def test_methods_around_the_baselines_line() -> None:
 
 def test_nothing_without_differences() -> None:
     assert break_even(evidence()) is ingredients(evidence()) is None
+
+
+def test_thin_bars_are_for_other_test_examples_too() -> None:
+    one = replace(difference("imp", "reinit", "control", "imp", -0.01, -0.03), wide=(None, 0.02))
+    picture = ingredients(evidence(one))
+    (panel,) = picture.panels
+    line = panel.traces[1]
+    assert line.wide == [None, pytest.approx(0.05)]
+    assert panel.wider == "on other test examples too"
+    assert "thin bars: on other test examples too" in picture.note
+    assert picture.foot in picture.note
+    # of two intervals the wider one counts for the axis
+    assert reaches(line, "reach") == [None, line.wide[1]]
+
+
+def test_without_answers_it_says_why_there_are_none() -> None:
+    picture = ingredients(evidence(difference("imp", "reinit", "control", "imp", -0.01, -0.03)))
+    assert "No interval for other test data: which test examples each ticket" in picture.note
+    assert picture.panels[0].wider == picture.foot == ""

@@ -21,6 +21,7 @@ from lth_bench.analysis.evidence import Place, Task, gather, subjects, task_grou
 from lth_bench.output.page.payload import Payload
 from lth_bench.output.page.render import looks_of
 from lth_bench.output.paper.draw import draw, small_multiples
+from lth_bench.output.paper.ends import END
 from lth_bench.output.paper.files import for_paper
 from lth_bench.output.paper.marks import REMARK
 from lth_bench.output.pictures import FULL, OF_GROUPS, PICTURES
@@ -136,7 +137,7 @@ def same_panel(ax: Any, one: Any) -> None:
     remarks = layout["annotations"][1:]
     # the page also names lines beside the axes; paper has the legend alone
     same_remarks(ax, [note for note in remarks if note.get("xref") != "paper"])
-    written = [text for text in ax.texts if text.get_label() != REMARK]
+    written = [text for text in ax.texts if text.get_label() not in (REMARK, END)]
     assert [text.get_text() for text in written] == [text for _, _, text in marks]
     places = [getattr(text, "xy", text.get_position()) for text in written]
     assert near(places, [mark[:2] for mark in marks])

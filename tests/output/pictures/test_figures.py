@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.page.sections import FIGURES
 from lth_bench.output.pictures import PICTURES
+from lth_bench.output.pictures.early_stop import IMPROVING, early_stop_and_gap
 from lth_bench.output.pictures.layers import START, WHOLE, kept_per_layer, weights
 from lth_bench.output.pictures.metric import (
     FRONT,
     against_cost,
     against_density,
-    early_stop_and_gap,
 )
 from lth_bench.output.pictures.over_steps import distances, learning
 
@@ -77,6 +79,21 @@ def test_early_stop_and_gap(task) -> None:
     ]  # fmt: skip
     # the synthetic networks train to .02 above their test accuracy
     assert list(gap.traces[3].y) == pytest.approx([0.02, 0.02], abs=1e-9)
+
+
+def test_early_stops_are_dots_and_rings_where_they_still_improved(task) -> None:
+    stop, _ = early_stop_and_gap(task.evidence).panels
+    imp = next(one for one in task.evidence.stops if one.name == "imp")
+    (line,) = (t for t in stop.traces if t.name == "imp" and t.look == "line")
+    (dots,) = (t for t in stop.traces if t.name == "imp" and t.look == "points")
+    assert not line.reach and dots.shift == line.shift
+    assert list(dots.y) == list(imp.step) and len(dots.y) > len(line.y)
+    assert stop.y.range[1] <= 1.1 * max(y for t in stop.traces for y in t.y)
+
+    ended = replace(imp, improving=[True, *[False] * (len(imp.step) - 1)])
+    stop, _ = early_stop_and_gap(replace(task.evidence, stops=[ended])).panels
+    (ring,) = (t for t in stop.traces if t.name == IMPROVING)
+    assert (ring.hollow, list(ring.x), list(ring.y)) == (True, [imp.x[0]], [imp.step[0]])
 
 
 def test_cost_figure_and_its_front(task) -> None:

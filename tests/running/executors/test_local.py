@@ -7,6 +7,7 @@ import json
 import math
 import multiprocessing
 import signal
+import socket
 import sys
 from collections import Counter
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ class Config:
     name: str = ""
     execution: object = None
     done: str = ""  # a folder with a file a finished training
+    ranks: tuple = ()
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -200,6 +202,10 @@ def test_an_experiment_that_kills_its_worker_is_found_among_eight(fake, run):
     assert all(
         r.reason == "the worker was killed by SIGKILL (out of memory?)" for r in done.retries
     )
+    (use,) = done.heard[-1].uses  # one place, whose process was replaced after each death
+    assert (use.processes, use.experiments, use.retries) == (6, 9, 8 + 8 + 4 + 2)
+    assert (use.worker, use.host, use.device) == ("cpu", socket.gethostname(), "cpu")
+    assert use.busy_seconds > 0 and done.heard[-1].final
 
 
 def test_the_experiment_whose_code_ran_is_retried_alone(fake, run):

@@ -175,6 +175,10 @@ def test_what_a_lost_node_ran_goes_elsewhere_uncharged(run) -> None:
     assert {i: r["status"] for i, r in done.ended.items()} == dict.fromkeys("012345", "ok")
     assert {r.reason for r in done.retries} <= {f"10.0.0.{i} cpu was lost" for i in (1, 2, 3)}
     assert done.retries
+    uses = done.heard[-1].uses
+    assert {use.host for use in uses if use.slot == 1} >= {"10.0.0.1", "10.0.0.2"}
+    assert sum(use.retries for use in uses) == sum(len(r.experiments) for r in done.retries)
+    assert sum(use.experiments for use in uses) == 6
     again = {e.experiment_id for r in done.retries for e in r.experiments}
     started = [e.experiment.experiment_id for e in done.heard if isinstance(e, ExperimentStarted)]
     assert all(started.count(i) > 1 for i in again)

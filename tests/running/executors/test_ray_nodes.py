@@ -48,6 +48,10 @@ use = "imp"
 use = "early_bird"
 [[strategies]]
 use = "mine"
+[tune]
+budget = { trials = 3 }
+seeds = 2
+batch = 2
 """
 MINE = """
 from dataclasses import dataclass
@@ -71,13 +75,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def start(folder: Path, results: str, *options: str, env: dict[str, str]) -> subprocess.Popen[str]:
-    command = [
-        sys.executable, "-m", "lth_bench", "run", "small.toml", "--plugin", "mine.py", "--json",
+def start(
+    folder: Path, results: str, *options: str, env: dict[str, str], command: str = "run"
+) -> subprocess.Popen[str]:
+    words = [
+        sys.executable, "-m", "lth_bench", command, "small.toml", "--plugin", "mine.py", "--json",
         "--results", results, "--device", "cpu", "--cohort-size", "1", *options,
     ]  # fmt: skip
     return subprocess.Popen(
-        command, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        words, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
@@ -92,9 +98,21 @@ def on(nodes: Nodes, *options: str) -> tuple[str, ...]:
     return ("--executor", "ray", "--address", nodes.address, *options)
 
 
-def rows(file: Path) -> list[tuple[object, ...]]:
+TRIALS = """
+    SELECT study, number, state, origin, params, objectives, "values", intermediate, densities,
+           seeds, tuning_steps
+    FROM trials ORDER BY ALL
+"""
+"""Of a tuning, everything but times."""
+
+
+def asked(file: Path, query: str) -> list[tuple[object, ...]]:
     with duckdb.connect(str(file), read_only=True) as con:
-        return con.sql(ROWS).fetchall()
+        return con.sql(query).fetchall()
+
+
+def rows(file: Path) -> list[tuple[object, ...]]:
+    return asked(file, ROWS)
 
 
 def recorded(file: Path) -> list[dict[str, object]]:
@@ -137,6 +155,28 @@ def test_two_nodes_give_the_rows_of_this_machine(folder, local, nodes) -> None:
             for n in ("local", "ray")]  # fmt: skip
     assert kept[0] == kept[1]
     assert any((nodes.own / "trainings").iterdir())
+    # the coordinator, which is on neither, says what both did with their time
+    workers = asked(folder / "ray.duckdb", "SELECT host, processes, retries FROM workers")
+    assert sorted(workers) == [(HEAD, 1, 0), (OTHER, 1, 0)]
+    ended, steps, busy = asked(
+        folder / "ray.duckdb",
+        "SELECT sum(experiments_ended), sum(steps_run), min(busy_seconds) FROM workers",
+    )[0]
+    assert ended == len(recorded(folder / "ray.duckdb"))
+    assert steps == asked(folder / "ray.duckdb", "SELECT sum(steps) FROM trainings")[0][0]
+    assert busy > 0
+
+
+def test_a_tuning_on_two_nodes_gives_the_rows_of_this_machine(folder, nodes) -> None:
+    options = ("-s", "imp", "-s", "early_bird", "--set", "recipes.short.steps=60")
+    on_nodes = on(nodes, *options)
+    finish(start(folder, "t.duckdb", *on_nodes, env=nodes.env, command="tune"))
+    here = ("--workers", "2", *options)
+    finish(start(folder, "here.duckdb", *here, env=dict(os.environ), command="tune"))
+    for query in (TRIALS, ROWS):
+        found = asked(folder / "t.duckdb", query)
+        assert found and found == asked(folder / "here.duckdb", query)
+    assert {r["worker"] for r in recorded(folder / "t.duckdb")} == {f"{HEAD} cpu", f"{OTHER} cpu"}
 
 
 def test_a_killed_coordinator_resumes(folder, local, nodes) -> None:
@@ -165,3 +205,5 @@ def test_a_killed_node_loses_nothing(folder, local) -> None:
         nodes.kill(OTHER)
         finish(process)
     assert rows(file) == local
+    retries = "SELECT host, sum(retries) FROM workers GROUP BY host"
+    assert dict(asked(file, retries)).get(OTHER, 0) > 0

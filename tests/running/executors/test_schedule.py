@@ -252,3 +252,29 @@ def test_the_last_task_is_shared():
     assert len(schedule.take(24, 2, None, None, places=8).items) == 4
     # a worker that would be idle takes part in what another is busy with
     assert len(schedule.take(24, 2, None, None, places=8, busy={task}).items) == 2
+
+
+def test_more_is_asked_for_where_nothing_waits_and_fills_a_cohort():
+    schedule, asked = Schedule([]), []
+
+    def more(task):
+        asked.append(task)
+        return [planned(f"ahead {len(asked)}", seed=len(asked))] if len(asked) < 9 else []
+
+    schedule.more = more
+    task = task_of(planned("any").experiment)
+    assert len(schedule.take(8, 2, task, task, places=3).items) <= 3 and asked == [task] * 3
+    assert len(schedule) or asked  # what is not handed out waits
+    while schedule.take(8, 1, None, task).items:
+        pass
+    schedule.add([planned("due")])
+    before = len(asked)
+    schedule.take(8, 2, None, task, places=8)
+    assert len(asked) == before  # what is due goes first
+    assert schedule.take(8, 1, task, task, places=0).items == () and len(asked) == before
+
+
+def test_nothing_more_is_asked_for_by_a_worker_whose_cohort_is_full():
+    schedule = Schedule([])
+    schedule.more = lambda task: [planned("ahead")]
+    assert schedule.take(4, 2, "running", None).items == ()

@@ -10,7 +10,8 @@ from close import close
 from lth_bench.lottery import Experiment
 from lth_bench.running.executors.simulated import Pace, SimulatedExecutor, World, end_of, works
 from lth_bench.running.plan import Planned
-from lth_bench.running.progress import Event, ExperimentStarted, Recorded
+from lth_bench.running.progress import Event, ExperimentStarted, Recorded, WorkersUsed
+from lth_bench.running.usage import WorkerUse, efficiency
 
 
 def job(identity: int, *fits: int, task: str = "mlp", seed: int = 1, search: int = 0) -> Planned:
@@ -86,3 +87,33 @@ def test_no_schedule_beats_the_bounds(workers: int) -> None:
     assert efficiency == close(total / workers / seconds)
     # list scheduling takes at most the sum of the two bounds
     assert seconds <= total / workers + longest
+
+
+def used(heard: Sequence[Event]) -> Sequence[WorkerUse]:
+    """What the coordinator accounts for in the end."""
+    (last,) = [e for e in heard if isinstance(e, WorkersUsed) and e.final]
+    return last.uses
+
+
+@pytest.mark.parametrize("workers", [1, 7])
+def test_the_coordinator_accounts_for_what_the_workers_did(workers: int) -> None:
+    jobs = [job(i, *([1 + i % 5] * (1 + i % 4)), task=f"t{i % 3}", seed=i % 9) for i in range(200)]
+    seconds, busy, heard = simulate(jobs, workers)
+    uses = used(heard)
+    assert [use.slot for use in uses] == list(range(workers))
+    assert all(use.available_seconds == close(seconds) for use in uses)
+    assert efficiency(uses) == close(busy)
+    assert sum(use.experiments for use in uses) == 200
+    assert all(use.units for use in uses) and not any(use.retries for use in uses)
+
+
+def test_waiting_for_the_dense_run_is_not_having_nothing_left() -> None:
+    _, _, heard = simulate([job(0), job(1, 3), job(2, 5)], 2, dense=10)
+    first, second = used(heard)
+    times = [(use.busy_seconds, use.queued_seconds, use.idle_seconds) for use in (first, second)]
+    assert sorted(times) == [close((3, 10, 2)), close((15, 0, 0))]
+
+
+def test_reports_come_while_it_runs() -> None:
+    _, _, heard = simulate([job(i, 3) for i in range(5)], 1)
+    assert sum(isinstance(e, WorkersUsed) for e in heard) > 1

@@ -16,7 +16,7 @@ from lth_bench.running.executors import coordinator, link, stopping
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.stopping import StopSignals
 from lth_bench.running.plan import Planned
-from lth_bench.running.progress import ExperimentStarted, Note, Stopping
+from lth_bench.running.progress import ExperimentStarted, Note, Stopping, WorkersUsed
 from lth_bench.running.request import Execution
 
 WORKER = """
@@ -31,6 +31,7 @@ class Config:
     device: str
     execution: object = None
     name: str = ""
+    ranks: tuple = ()
 
 def Job(experiment_id, stubborn=False):
     return Experiment(
@@ -81,7 +82,8 @@ def stop(fake, monkeypatch):
         heard, left = [], list(signals)
 
         def handle(event):
-            heard.append(event)
+            if not isinstance(event, WorkersUsed):  # how busy they were, at the end
+                heard.append(event)
             ready = isinstance(event, Note) and event.message.startswith("ready")
             if (ready or isinstance(event, Stopping)) and left:
                 heard.append(time.monotonic())

@@ -8,6 +8,9 @@ import torch
 from lth_bench.models.mlp import MLP
 from lth_bench.training.engine.stacking.layers import by_member
 from lth_bench.training.input.batches import make_batch_source
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.input.streaming import HostArrays, StreamedData
+from lth_bench.training.input.task_data import Share
 from lth_bench.training.recipe import Recipe
 
 RECIPES = {
@@ -60,3 +63,28 @@ def test_several_batches_are_got_ready_at_once_within_an_epoch(make_bench, monke
                 assert torch.equal(by_member(x, 2, False)[slot], expected_x)
                 assert torch.equal(by_member(y, 2, False)[slot], expected_y)
         done += steps
+
+
+@pytest.mark.parametrize("how", ["resident", "captured", "streamed"])
+def test_shares_make_up_the_batch(how, blobs, monkeypatch):
+    monkeypatch.setattr("lth_bench.training.input.batches.captures", lambda _: how == "captured")
+    recipe, cpu = RECIPES["augmented"], torch.device("cpu")
+    data = ResidentData(blobs, 60, cpu)
+    parts = [data] * 3
+    if how == "streamed":
+        parts = [StreamedData(source=HostArrays(blobs), val_size=60, device=cpu) for _ in range(3)]
+    sources = [
+        make_batch_source(part, recipe, 1, False, share=Share(rank, 3))
+        for rank, part in enumerate(parts)
+    ]
+    for source in sources:
+        source.begin([7], [4])
+    for done in (0, 1, 2, 3, 9, 5):  # over the end of an epoch, ahead and back
+        found = []
+        for source in sources:
+            source.load(done)
+            found.append(source.batch())
+        assert [len(x) for x, _ in found] == [len(y) for _, y in found] == [10, 10, 10]
+        x, y = data.batch(4 + done, 7, recipe)
+        assert torch.equal(torch.cat([x for x, _ in found]), x)
+        assert torch.equal(torch.cat([y for _, y in found]), y)

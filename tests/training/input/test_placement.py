@@ -102,6 +102,7 @@ def test_what_is_opened() -> None:
 
 
 def test_this_machine() -> None:
+    assert memory_of(["cpu,cpu", "cpu,cpu"]).processes == 4  # a process for each of its devices
     memory = memory_of(["cpu"] * 3)
     assert memory.device == memory.host > GB // 4
     assert memory.sharers == 3

@@ -46,7 +46,7 @@ SQL = """
     -- densities of each task, the dense run's too; not those that nothing has come to yet
     grid AS (
         SELECT f.task, f.target_density AS density
-        FROM flat f
+        FROM counted_rows() f
         WHERE f.control = 'none' AND {where} AND (
             f.status = 'ok'
             OR (is_lost(f.status) OR f.status = 'skipped') AND f.strategy <> 'dense'
@@ -187,7 +187,7 @@ def rows(
     found = ranked(found, largest_first)
     values = {row["key"]: _by_seed(row) for row in found}
     if few(found, ON):
-        add_places(found, ON, values, higher=measure.higher)
+        add_places(found, ON, values, higher=measure.higher, rules=against.rules)
     return found
 
 

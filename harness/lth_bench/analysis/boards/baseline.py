@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.rows import ON
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import Measure
-from lth_bench.analysis.samples import display_name
+from lth_bench.analysis.samples import display_name, rules_of
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.schema import quoted
+from lth_bench.suite.decide import Decide
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -55,12 +56,16 @@ class Baselines:
     use `dense`."""
     asked: str | None = None
     """As the user named it."""
+    _: KW_ONLY
+    rules: Mapping[str, Decide] = field(default_factory=dict)
+    """By suite: until when its last run added seeds; suites with a fixed number are not in it."""
 
     def base(self, measure: Measure) -> str:
         """A query for the runs to pair with, at every density to pair them at.
 
         Its columns: task, seed, target_density, value (of the metric), label and control (NULL
-        where it is the dense run). Needs `parameters` and those of the scope.
+        where it is the dense run), and ticket_id of the value. Needs `parameters` and those of the
+        scope.
         """
         metric = quoted(measure.name)
         densities = f"""(
@@ -68,13 +73,15 @@ class Baselines:
             WHERE {self.scope.where("c", "tasks", "densities")}
         )"""
         return f"""
-            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
+            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control,
+                d.ticket_id
             FROM dense_of({metric}) d
             JOIN {densities} c ON c.task = d.task
             WHERE d.task IN (SELECT unnest($dense_tasks))
             UNION ALL
             SELECT f.task, f.seed, c.target_density, arg_min(f.value, {FOREIGN}),
-                any_value(f.label), any_value(f.control)
+                any_value(f.label), any_value(f.control),
+                arg_min(f.ticket_id, {FOREIGN}) FILTER (f.value IS NOT NULL)
             FROM scored({metric}) f
             JOIN (
                 SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
@@ -119,6 +126,26 @@ class Baselines:
             "base_labels": [b.label for _, b in labels],
             "base_controls": [b.control for _, b in labels],
         }
+
+    def of_suite(self, suite: str) -> Baselines:
+        """The same of one suite alone."""
+        rules = {name: rule for name, rule in self.rules.items() if name == suite}
+        return replace(self, of={suite: self.of[suite]}, rules=rules)
+
+    def margin(self, given: float | None) -> float | None:
+        """The margin that was asked for, or that all suites' seeds were added by; None for the
+        metric's default.
+        """
+        own = {self.rules[suite].margin if suite in self.rules else None for suite in self.of}
+        return own.pop() if given is None and len(own) == 1 else given
+
+    def level(self, suite: str) -> float:
+        """Of tests on a suite's rows, one at a time: more where their number of seeds depends on
+        results.
+        """
+        from lth_bench.stats.sequential import LEVEL
+
+        return LEVEL if suite in self.rules else 0.95
 
     @property
     def dense_only(self) -> bool:
@@ -199,11 +226,15 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
         if not any(asked in names for names in there.values()):
             raise UnknownName("baseline", asked, set().union(*there.values()))
         chosen = {s: names.get(asked) for s, names in there.items()}
-        return Baselines(chosen, scope, references, asked)
+        return Baselines(chosen, scope, references, asked, rules=_rules(con, scope))
     own = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
     # a suite whose baseline was not run this time is compared with dense
     listed = {s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}
-    return Baselines(listed, scope, references)
+    return Baselines(listed, scope, references, rules=_rules(con, scope))
+
+
+def _rules(con: DuckDBPyConnection, scope: BoardScope) -> dict[str, Decide]:
+    return {suite: rule for suite, rule in rules_of(con).items() if suite in scope.suites}
 
 
 def _references(con: DuckDBPyConnection, scope: BoardScope) -> dict[tuple[str, ...], str]:

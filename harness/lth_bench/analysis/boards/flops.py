@@ -35,7 +35,7 @@ SQL = """
     -- shares of the dense network's FLOPs to compare at: as round as the task's densities
     levels AS (
         SELECT DISTINCT f.task, f.target_density AS level
-        FROM flat f
+        FROM counted_rows() f
         WHERE f.control = 'none' AND f.target_density < 1 AND f.status = 'ok' AND {where}
     ),
     tickets AS (

@@ -57,7 +57,7 @@ def with_verdict(
     """
     row = dict(row)
     signs = row.get("signs")
-    size = measure.margin(margin, row.pop("base_mean", None) or 0.0)
+    size = measure.margin(against.margin(margin), row.pop("base_mean", None) or 0.0)
     row = judged_row(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
         unit=measure.difference_unit, signs=signs,
@@ -79,7 +79,7 @@ def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any)
         return row | {"difference_n": 0, "difference_deviation": None, **NO_VERDICT}
     return row | judged(
         row["difference_n"], row["difference"], row["difference_deviation"], margin=margin,
-        lost=row["lost"], planned=row["planned"], **options,
+        lost=row["lost"], planned=row["planned"], level=against.level(row["suite"]), **options,
     )  # fmt: skip
 
 
@@ -90,6 +90,35 @@ def step_of(measure: Measure) -> Callable[[BoardRow], float]:
     if measure.name not in ON_TEST_EXAMPLES:
         return lambda row: 0.0
     return lambda row: 1 / row["test_examples"] if row.get("test_examples") else 0.0
+
+
+def stopped(row: BoardRow) -> str:
+    """Where a row's seeds stopped, for a narrow cell: `5/30`; `5/30!` where one seed decides."""
+    alone = "!" if row.get("decided_by_seed") is not None else ""
+    return f"{row['decided_at']}/{row['max_seeds']}{alone}"
+
+
+def adaptive_legend(rows: Iterable[BoardRow]) -> str:
+    """What verdicts mean where seeds were added until decided; empty where none were."""
+    found = [row for row in rows if row.get("max_seeds") is not None]
+    if not found:
+        return ""
+    count = len(found)
+    alone = ""
+    if any(row.get("decided_by_seed") is not None for row in found):
+        alone = (
+            " !: one seed decides; with the others' mean and spread alone the row would be open, "
+            "and more seeds should be run before it is relied on (verdict_text names the seed)."
+        )
+    return (
+        " Seeds were added until decided: 5/30 is decided at 5 of at most 30 pairs of seeds (open: "
+        "stopped there, as unlikely to be decided). At each look, after 3, 4, 5, 6, 8, … pairs, "
+        "better and worse take p < .0064 and ≈ takes p < .0072, so that at most 5% are wrong per "
+        f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
+        "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
+        "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
+        f"that all labels of the task have.{alone}"
+    )
 
 
 def images(rows: Iterable[BoardRow]) -> str:
@@ -131,6 +160,8 @@ class Words:
             text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
         elif kind == "insufficient":
             text = f"needs {LEAST}+"
+        elif kind == "open" and row.get("stop") is not None:
+            text = f"open {stopped(row)}"
         elif kind == "open" and row.get("signs") is not None:
             text = "open"  # order alone predicts no number of seeds
         elif kind == "open":
@@ -138,6 +169,8 @@ class Words:
         else:
             text = self.better if kind == "better" else self.worse
             text += f" <{self.margin}" if row["within_margin"] else ""
+        if row.get("stop") == "decided":
+            text += f" {stopped(row)}"
         style = "dim" if row["control"] != "none" else STYLES.get(kind, "")
         short = text.removeprefix("needs ").removeprefix("open ").split(" <")[0]
         return Cell(text, style, short=short)
@@ -153,6 +186,12 @@ class Words:
             text = alone if row["n"] else without_result(row)
         elif kind == "failed":
             text = f"{row['lost']} of {row['planned']} failed"
+        elif row.get("stop") == "decided":
+            word = "same" if kind == "equivalent" else getattr(self, kind)
+            alone = "!" if row.get("decided_by_seed") is not None else ""
+            text = f"{word} ({row['decided_at']} of {row['max_seeds']}{alone})"
+        elif kind == "open" and row.get("stop") is not None:
+            text = f"open ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":
             text = f"same within {number}"
         elif kind == "insufficient":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Literal
 
+from lth_bench.analysis.answers import OTHER_DATA
 from lth_bench.analysis.boards.rows import BoardRow, who
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, ratio
@@ -81,7 +82,8 @@ def tables(
     notes: Callable[[list[BoardRow]], Sequence[str]],
     about: Callable[[BoardRow], str] | None = None,
 ) -> list[Table]:
-    """One table a suite and task, in the rows' order, a block for each density or share of FLOPs.
+    """One table a suite and task, in the rows' order, a block for each density, share of FLOPs or
+    budget.
 
     `header` and `about`, which adds to the title, are given a row of the task, `line` a row and
     whether it is its block's first. Where any of the rows was tuned, a last column says what that
@@ -108,6 +110,7 @@ def tables(
                 group=suite,
                 left=frozenset({head.index("strategy")}),
                 optional=frozenset(i for i, title in enumerate(head) if title == "detects"),
+                wide=frozenset(i for i, title in enumerate(head) if title == OTHER_DATA),
                 notes=tuple(notes(members)),
                 about=(suite, model, dataset, recipe),
             )
@@ -139,8 +142,13 @@ def _with_tuning(
 
 
 def _block(row: BoardRow) -> object:
-    """The density or share of FLOPs, or, where a row is about all, whether it is the dense run."""
-    return row.get("flops_share", row.get("target_density", row["strategy"] == "dense"))
+    """The share of FLOPs, the budget or the density, or, where a row is about all, whether it is
+    the dense run.
+    """
+    for key in ("flops_share", "budget", "target_density"):
+        if key in row:
+            return row[key]
+    return row["strategy"] == "dense"
 
 
 def under_tickets(rows: Sequence[BoardRow]) -> list[BoardRow]:

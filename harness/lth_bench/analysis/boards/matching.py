@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SQL = """
     WITH base AS ({base}),
     {entries},
-    one_sided AS (SELECT unnest($df) AS df, unnest($t) AS t),
+    quantiles AS (SELECT unnest($df) AS df, unnest($t) AS one, unnest($t_two) AS two),
     counted AS (
         SELECT
             f.cell, count(*) AS planned, count(*) FILTER (f.ok) AS ok, count(f.difference) AS n,
@@ -68,7 +68,7 @@ SQL = """
             cell,
             count(*) FILTER (is_lost(status)) AS lost, count(*) FILTER (is_lost(status)) AS failed,
             count(*) FILTER (status = 'skipped') AS skipped
-        FROM flat WHERE status NOT IN ('ok', 'planned') GROUP BY cell
+        FROM counted_rows() WHERE status NOT IN ('ok', 'planned') GROUP BY cell
     ),
     told AS (
         SELECT
@@ -77,15 +77,14 @@ SQL = """
             -- a density at which a seed was lost, or that cannot be reached, matches nothing
             CASE WHEN w.lost + w.skipped > 0 THEN NULL ELSE k.gain END AS counts,
             k.n >= $least
-                AND counts - half_width(one.t, k.deviation, k.n) > -k.margin AS shown,
+                AND counts - half_width(q.one, k.deviation, k.n) > -k.margin AS shown,
             counts >= -k.roundoff AS even,
-            counts + coalesce(half_width(two.t, k.deviation, k.n), 0) >= -k.roundoff AS possible
+            counts + coalesce(half_width(q.two, k.deviation, k.n), 0) >= -k.roundoff AS possible
         FROM counted k
         JOIN cells c ON c.cell = k.cell
         JOIN entries e ON e.cell = k.cell
         LEFT JOIN without w ON w.cell = k.cell
-        LEFT JOIN one_sided one ON one.df = k.n - 1
-        LEFT JOIN t_quantiles two ON two.df = k.n - 1
+        LEFT JOIN quantiles q ON q.df = k.n - 1
         WHERE c.strategy <> 'dense' AND c.target_density < 1
     ),
     found AS (
@@ -117,8 +116,8 @@ SQL = """
         {task}, {label},
         x.shown_density, x.even_density, x.possible_density, x.sparsest_density, x.at_density,
         a.mean AS difference,
-        a.mean - half_width(q.t, a.deviation, a.n) AS difference_low,
-        a.mean + half_width(q.t, a.deviation, a.n) AS difference_high,
+        a.mean - half_width(q.two, a.deviation, a.n) AS difference_low,
+        a.mean + half_width(q.two, a.deviation, a.n) AS difference_high,
         coalesce(a.n, 0) AS difference_n,
         o.flops_ratio, o.flops_masked_ratio,
         x.planned, x.failed, x.skipped, x.pending, x.lost,
@@ -134,7 +133,7 @@ SQL = """
         ON u.entry = x.entry AND u.density = x.even_density
         AND u.density < coalesce(x.shown_density, 2)
     LEFT JOIN costs o ON o.cell = a.cell
-    LEFT JOIN t_quantiles q ON q.df = a.n - 1
+    LEFT JOIN quantiles q ON q.df = a.n - 1
     ORDER BY {order}
 """
 
@@ -152,7 +151,8 @@ def rows(
     `shown_density`, the sparsest at which the metric is shown to be not worse than the
     baseline's by more than `margin` (one-sided paired t-test at 95%, three seeds at least);
     `even_density`, the sparsest at which it is not worse on average; `possible_density`,
-    the sparsest at which its 95% interval reaches 0. No density counts at which a seed failed,
+    the sparsest at which its 95% interval reaches 0. Where seeds were added until decided, test
+    and intervals have the level of a look instead. No density counts at which a seed failed,
     diverged or was skipped. `sparsest_density` is the sparsest planned. At `at_density`, the first
     of the three that there is: `difference` with its interval and its `difference_n` pairs,
     `flops_ratio` and `flops_masked_ratio`. `undecided`: whether more seeds could show
@@ -167,6 +167,7 @@ def rows(
     from lth_bench.stats.curve import ROUNDOFF
     from lth_bench.stats.verdict import LEAST
 
+    one_sided, two_sided = _levels(against)
     df = [d for (d,) in con.execute("SELECT df FROM t_quantiles ORDER BY df").fetchall()]
     where = scope.where("f")
     sql = SQL.format(
@@ -177,7 +178,8 @@ def rows(
     found = fetch(con, sql, {
         **scope.parameters, **against.parameters, "least": LEAST, "sign": measure.sign,
         "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
-        "roundoff": ROUNDOFF, "df": df, "t": [float(t) for t in stdtrit(df, 0.95)],
+        "roundoff": ROUNDOFF, "df": df, "t": [float(t) for t in stdtrit(df, one_sided)],
+        "t_two": [float(t) for t in stdtrit(df, (1 + two_sided) / 2)],
     })  # fmt: skip
     if not found:
         raise NothingSelected("there is no ticket yet that could match anything")
@@ -195,13 +197,15 @@ def board(
     """The leaderboard by matching density."""
     found = rows(con, scope, against, margin, measure)
     worse = "below" if measure.higher else "above"
+    one_sided, two_sided = _levels(against)
     unit = f"in {measure.difference_unit}, " if measure.difference_unit else ""
     legend = (
         "shown: sparsest density, in percent of the weights, at which the "
         f"{'accuracy' if measure == ACCURACY else measure.name} is shown to be less than "
         f"{measure.margin_words(margin, against.word)} {worse} {against.word} (one-sided paired "
-        "t-test at 95%, each density separately, at least three seeds). even: sparsest at which it "
-        f"is not {worse} on average. possible: sparsest at which the 95% interval of the "
+        f"t-test at {_percent(one_sided)}, each density separately, at least three seeds). even: "
+        f"sparsest at which it is not {worse} on average. possible: sparsest at which the "
+        f"{_percent(two_sided)} interval of the "
         "difference still includes 0. Densities at which a seed failed, or that cannot be reached, "
         "do not count. ≤: the sparsest density planned, so the true one may be lower. #: by these "
         "three in turn. Δ, n, FLOPs: at the first of the three that exists; "
@@ -209,6 +213,11 @@ def board(
         "nothing, as a multiple of the dense run's. settles: how many seeds would settle the even "
         "density in 1 of 2 and in 4 of 5 cases."
     )
+    if against.rules:
+        legend += (
+            " Seeds were added until decided: the levels are those of one look, and n are the "
+            "seeds that all labels of the task have."
+        )
     shown = tables(
         found,
         header,
@@ -241,6 +250,19 @@ def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
         Cell(_settles(row), whole),
         Cell("" if (x := row["flops_masked_ratio"]) is None else ratio(x), whole),
     )
+
+
+def _levels(against: Baselines) -> tuple[float, float]:
+    """Of the one-sided test and of the intervals: where the number of seeds depends on results,
+    those of a look.
+    """
+    from lth_bench.stats.sequential import ALIKE, LEVEL
+
+    return (1 - ALIKE, LEVEL) if against.rules else (0.95, 0.95)
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.4g}%"
 
 
 def _sparsest_first(row: BoardRow) -> tuple[float, ...] | None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lth_bench.analysis.answers import OTHER_DATA
+from lth_bench.analysis.boards import other_data
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, bounded, counted
-from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
+from lth_bench.analysis.boards.decided import decided
+from lth_bench.analysis.boards.judging import (
+    Words,
+    adaptive_legend,
+    images,
+    step_of,
+    with_verdict,
+)
 from lth_bench.analysis.boards.layout import (
     TIED,
     detects,
@@ -32,6 +41,7 @@ from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, kept, ratio
 from lth_bench.analysis.table import Board, Cell, Line, Style
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 from lth_bench.store.schema import leaderboard_sql, quoted
 
 if TYPE_CHECKING:
@@ -64,8 +74,12 @@ def rows(
     `verdict`, `verdict_text`, `p` (paired t), `within_margin`, `detectable` (difference that so
     many seeds show with 80% power), `n50` and `n80` (seeds by which an open verdict is likely to
     be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank, and `tied`,
-    whether the best of the density is not shown to be better. A deviation of accuracies counts as
-    half of 1 / `test_examples` at least.
+    whether the best of the density is not shown to be better; and the columns of `other_data`. A
+    deviation of accuracies counts as half of 1 / `test_examples` at least.
+
+    Where seeds were added until decided, the verdict and the difference are those of all pairs of
+    seeds, and three columns tell how (`decided.decided`); all else is over the seeds that all
+    labels of the task have.
     """
     metric = quoted(measure.name)
     query = leaderboard_sql(
@@ -77,9 +91,12 @@ def rows(
     found = fetch(con, SQL.format(leaderboard=query), {**scope.parameters, **against.parameters})
     against.require_common(found, "difference_n")
     if few(found, BLOCK):
-        add_places(found, BLOCK, _values(con, found, measure), step_of(measure), measure.higher)
+        values, step = _values(con, found, measure), step_of(measure)
+        add_places(found, BLOCK, values, step, measure.higher, rules=against.rules)
+    other_data.add_other_data(con, found, scope, against, measure)
     add_censoring(con, found, against, measure)
-    return [with_verdict(row, against, margin, measure) for row in found]
+    judged = [with_verdict(row, against, margin, measure) for row in found]
+    return decided(con, judged, against, margin, measure)
 
 
 def board(
@@ -91,24 +108,30 @@ def board(
 ) -> Board:
     """The leaderboard by a metric."""
     found = rows(con, scope, against, margin, measure)
-    words = Words.of(measure, margin, against.word)
+    words = Words.of(measure, against.margin(margin), against.word)
+    wider = other_data.shown(found)
     shown = tables(
         found,
-        lambda row: header(row, measure),
-        lambda row, first: line(row, first, words, measure),
-        lambda members: [*against.notes(members), *outstanding(members), *counted(members)],
-    )
+        lambda row: header(row, measure, wider),
+        lambda row, first: line(row, first, words, measure, wider=wider),
+        lambda members: [
+            *against.notes(members), *outstanding(members), *counted(members),
+            *other_data.notes(members),
+        ],
+    )  # fmt: skip
     said = legend(words, against.word, found, measure) + tuning_legend(found)
+    said += other_data.LEGEND if wider else ""
     if any(row.get("censored") for row in found):
         said += LEGEND
-    return Board("leaderboard", found, shown, said)
+    return Board("leaderboard", found, shown, said + adaptive_legend(found))
 
 
-def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
-    """Of the table of a row's task."""
+def header(row: BoardRow, measure: Measure = ACCURACY, wider: bool = False) -> tuple[str, ...]:
+    """Of the table of a row's task; `wider` with the interval for other test data."""
     return (
-        "density %", "#", "strategy", measure.column, f"Δ {versus(row)}", "verdict", "detects", "n",
-        "stop", "steps", "FLOPs",
+        "density %", "#", "strategy", measure.column, f"Δ {versus(row)}",
+        *([OTHER_DATA] if wider else []), "verdict", "detects", "n", "stop", "steps",
+        "FLOPs",
     )  # fmt: skip
 
 
@@ -128,7 +151,9 @@ def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = 
     )
 
 
-def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) -> Line:
+def line(
+    row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY, *, wider: bool = False
+) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
     verdict = words.cell(row)
@@ -139,6 +164,7 @@ def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) 
         name(row, mine),
         _marked(_mean(row, mine, measure), row),
         difference(row, verdict.style or whole, measure),
+        *([other_data.half(row, whole, measure)] if wider else []),
         verdict,
         detects(row, whole, measure),
         Cell(seeds(row), whole),
@@ -157,7 +183,10 @@ def _measured_on(measure: Measure) -> str:
 def _generality(rows: list[BoardRow], measure: Measure) -> str:
     if measure.split != "test":
         return ""
-    return f", on {images(rows)}: what other seeds would give there, not what other test data would"
+    said = f", on {images(rows)}: what other seeds would give there, not what other test data would"
+    if measure.name in ON_TEST_EXAMPLES or other_data.shown(rows):
+        return said
+    return f"{said} (which is not known: {measure.short} is not a fraction of test examples)"
 
 
 def _values(

@@ -20,7 +20,7 @@ SQL = """
         count(*) FILTER (is_lost(f.status)) AS lost,
         count(*) FILTER (f.status = 'skipped') AS skipped,
         count(*) FILTER (is_owed(f.status)) AS owed
-    FROM flat f
+    FROM counted_rows() f
     JOIN cells c ON c.cell = f.cell
     JOIN cells r ON (r.task, r.label, r.control) = (c.task, c.label, c.control)
         AND (r.source_model, r.source_dataset, r.source_recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -96,21 +96,27 @@ def add_places(
     values: Mapping[int, Mapping[int, float | None]],
     step: Callable[[BoardRow], float] = lambda _: 0.0,
     higher: bool = True,
+    *,
+    rules: Collection[str] = (),
 ) -> None:
     """Set `rank_low`, `rank_high` and `tied` of the ranked rows, within the columns of `block`.
 
     `tied` says whether the best is not shown to be better; None below three seeds.
 
     `values` are each row's by seed, under the row's `key`; None is a seed that the method lost.
-    `step` is the distance of two values of a row, `higher` whether larger ones are better.
+    `step` is the distance of two values of a row, `higher` whether larger ones are better. In the
+    suites of `rules` the number of seeds depends on results, so that each test has the level of 14
+    looks together.
     """
     from lth_bench.stats import may_be_best, rank_intervals
+    from lth_bench.stats.sequential import OVER_LOOKS
     from lth_bench.stats.verdict import LEAST
 
     for _, group in groupby(_ranked(rows), key=itemgetter(*block)):
         members = list(group)
         by_row = {row["key"]: values[row["key"]] for row in members}
-        options: Any = {"higher": higher, "step": max(map(step, members))}
+        level = OVER_LOOKS if members[0]["suite"] in rules else 0.95
+        options: Any = {"higher": higher, "step": max(map(step, members)), "level": level}
         found = rank_intervals(by_row, **options)
         leader = min(members, key=itemgetter("rank"))
         tied = may_be_best(by_row, leader["key"], **options)

@@ -40,7 +40,7 @@ SQL = """
     WITH base AS ({base}),
     own AS (
         SELECT task, experiment_id, target_density, early_stop_step AS step
-        FROM flat f
+        FROM counted_rows() f
         WHERE control = 'none' AND status = 'ok' AND {tickets}
             AND cell IN (
                 SELECT o.cell FROM cells o JOIN cells c
@@ -72,7 +72,7 @@ SQL = """
                 CASE WHEN f.status = 'ok' THEN f.density END AS density,
                 ln(above_zero / nullif(b.value, 0)) AS ratio,
                 ln(above_zero / nullif(o.step, 0)) AS own
-            FROM flat f
+            FROM counted_rows() f
             LEFT JOIN base b
                 ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
             LEFT JOIN own o

@@ -2,7 +2,8 @@
 that is settled. `output.card` draws it.
 """
 
+from lth_bench.analysis.card.data import card_data
 from lth_bench.analysis.card.gather import cards
 from lth_bench.analysis.card.model import CHOSEN, Card, CardRow, NextStep, TaskCard
 
-__all__ = ["CHOSEN", "Card", "CardRow", "NextStep", "TaskCard", "cards"]
+__all__ = ["CHOSEN", "Card", "CardRow", "NextStep", "TaskCard", "card_data", "cards"]

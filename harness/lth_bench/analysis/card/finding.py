@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lth_bench.analysis.boards.rows import without_result
-from lth_bench.analysis.card.model import NextStep, TaskCard
+from lth_bench.analysis.card.model import CardRow, NextStep, TaskCard
 from lth_bench.analysis.numbers import ratio
 from lth_bench.stats.verdict import LEAST
 
@@ -21,6 +21,8 @@ def finding(tasks: Sequence[TaskCard]) -> str:
     """Who is best, who is tied, which is the cheapest that matches: of one task, or of several."""
     if len(tasks) == 1:
         return f"{_leader(tasks[0])} {_match(tasks[0])}".strip()
+    if both := _one_and_the_same(tasks):
+        return both
     return f"{_leaders(tasks)} {_matches(tasks)}".strip()
 
 
@@ -55,14 +57,35 @@ def _match(task: TaskCard) -> str:
         )  # fmt: skip
     if cheapest is None:
         if set(task.verdicts) <= {"worse", "failed"}:
-            by = task.measure.value(abs(best.row["difference"]))
+            # the baseline itself has no difference, where it is the first
+            first = next((r for r in task.rows if r.row["difference"] is not None), None)
+            if first is None:
+                return f"None matches {task.against}."
+            by = task.measure.value(abs(first.row["difference"]))
+            which = "the first" if first is best else "the next"
             unit = task.measure.difference_unit
-            return f"None matches {task.against}: the first is worse by {by} {unit}".rstrip() + "."
+            return f"None matches {task.against}: {which} is worse by {by} {unit}".rstrip() + "."
         return f"None is shown to match {task.against} yet."
     cost = "" if cheapest.cost is None else f" ({ratio(cheapest.cost)}× its training FLOPs)"
     if len(task.matching) == 1:
         return f"Only {cheapest.name} is shown to match {task.against}{cost}."
     return f"The cheapest of {len(task.matching)} that match {task.against}: {cheapest.name}{cost}."
+
+
+def _one_and_the_same(tasks: Sequence[TaskCard]) -> str:
+    """Where one method is the first and the cheapest that matches everywhere; otherwise empty."""
+    names = {row.name if row is not None else "" for t in tasks for row in (t.best, t.cheapest)}
+    if len(names) > 1 or "" in names:
+        return ""
+    cost = _costs([task.cheapest for task in tasks if task.cheapest is not None])
+    return f"{_leaders(tasks).rstrip('.')}, and the cheapest that matches {tasks[0].against}{cost}."
+
+
+def _costs(rows: Sequence[CardRow]) -> str:
+    """What they cost, from the least to the most: `, at 1.1× to 2.2× its training FLOPs`."""
+    costs = sorted(row.cost for row in rows if row.cost is not None)
+    ends = list(dict.fromkeys(f"{x:.2g}×" for x in (*costs[:1], *costs[-1:])))
+    return f", at {' to '.join(ends)} its training FLOPs" if ends else ""
 
 
 def _leaders(tasks: Sequence[TaskCard]) -> str:
@@ -71,12 +94,14 @@ def _leaders(tasks: Sequence[TaskCard]) -> str:
         return f"No method has a result on any of {len(tasks)} tasks."
     alone = sum(not task.tied and task.best is not None for task in tasks)
     (name, most), *others = first.most_common()
-    said = f"{name} is first on {most} of {len(tasks)} tasks"
+    said = f"{name} is first on {_share(most, len(tasks))}"
     if others:
         said += f", {_named([f'{other} on {n}' for other, n in others])}"
     ties = sum(task.best is not None for task in tasks) - alone
     if not ties:
         return f"{said}, ahead of all others on each."
+    if not alone:
+        return f"{said}, tied with others on each."
     return f"{said}; tied with others on {ties} of them."
 
 
@@ -84,12 +109,22 @@ def _matches(tasks: Sequence[TaskCard]) -> str:
     compared = [task for task in tasks if task.compared]
     if not compared:
         return "There is nothing to compare with."
-    cheapest = Counter(task.cheapest.name for task in tasks if task.cheapest is not None)
+    found = [task.cheapest for task in tasks if task.cheapest is not None]
     against = compared[0].against
-    if not cheapest:
+    if not found:
         return f"None is shown to match {against} on any task."
-    which = _named([f"{name} on {n}" for name, n in cheapest.most_common()])
-    return f"Cheapest that matches {against}: {which} of {len(tasks)} tasks."
+    (name, most), *others = Counter(row.name for row in found).most_common()
+    which = f"{name} on {_share(most, len(tasks))}"
+    if others:
+        which += f", {_named([f'{other} on {n}' for other, n in others])}"
+    return f"Cheapest that matches {against}: {which}{_costs(found)}."
+
+
+def _share(some: int, tasks: int) -> str:
+    """`both tasks`, `all 5 tasks`, `3 of 5 tasks`."""
+    if some < tasks:
+        return f"{some} of {tasks} tasks"
+    return "both tasks" if tasks == 2 else f"all {tasks} tasks"
 
 
 def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> list[NextStep]:
@@ -106,14 +141,19 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
     if failed := sum(row["failed"] for row in rows):
         why = f"{failed} result{'s' * (failed > 1)} failed; the reasons"
         found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
-    if command and (pending := sum(row["pending"] for row in rows)):
+    pending = sum(row["pending"] for row in rows)
+    if command and pending:
         why = f"{pending} result{'s' * (pending > 1)} still to come; go on"
+        found.append(NextStep(why, command))
+    waiting = sum(row.get("stop") == "to come" for row in rows)
+    if command and waiting and not pending:
+        why = f"{waiting} comparison{'s' * (waiting > 1)} not decided yet; go on"
         found.append(NextStep(why, command))
     few = [row for row in rows if row["verdict"] == "insufficient"]
     opened = [row for row in rows if row["verdict"] == "open"]
     if command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
-    elif command and opened:
+    elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
     return found
 
@@ -136,7 +176,9 @@ def settled_by(command: str, seeds: Iterable[int | None]) -> list[NextStep]:
 
 
 def with_seeds(command: str, seeds: int) -> str:
-    """A run's command with another number of seeds."""
+    """A run's command with another number of seeds; of a call from Python with the argument."""
+    if command.startswith("lth_bench.run("):
+        return f"{command.removesuffix(')')}, seeds={seeds})"
     words = shlex.split(re.sub(r"(?<=\s)--seeds=", "--seeds ", command))
     if "--seeds" in words:
         at = words.index("--seeds")

@@ -28,6 +28,7 @@ from lth_bench.analysis.suite_order import UNKNOWN, suite_orders
 from lth_bench.analysis.task_names import spoken
 from lth_bench.errors import UserError
 from lth_bench.stats import Summary, not_worse_p
+from lth_bench.stats.sequential import ALIKE
 from lth_bench.stats.verdict import LEAST
 from lth_bench.suite.overrides import apply_overrides
 from lth_bench.system.text import printable
@@ -64,7 +65,7 @@ def cards(
     for suite, group in groupby(sorted(map(dict, rows), key=_suite), key=_suite):
         members = list(group)
         order = orders.get(suite, UNKNOWN)
-        own = Baselines({suite: against.of[suite]}, scope, against.references)
+        own = against.of_suite(suite)
         names = spoken(list(dict.fromkeys(_task(row) for row in members)))
         tasks = []
         for metric, some in groupby(members, key=lambda row: str(row["metric"])):
@@ -75,7 +76,7 @@ def cards(
                 there = planned.get((suite, *task), ())
                 chosen = _chosen(there, {*_targets(block)}, headlines.get(suite))
                 if chosen is not None:
-                    words = Words.of(known, question.margin, own.word)
+                    words = Words.of(known, own.margin(question.margin), own.word)
                     make = partial(
                         _task_card,
                         block,
@@ -218,7 +219,7 @@ def _task_card(
         cell, matches = words.in_words(row), _matches(row, measure)
         # neither better nor equivalent is shown, and yet it is not worse by more than the margin
         opened = matches and row["verdict"] == "open"
-        verdict = "not worse, open" if opened else cell.text
+        verdict = "matches or better" if opened else cell.text
         rows.append(
             CardRow(
                 row=row,
@@ -258,7 +259,8 @@ def _matches(row: BoardRow, measure: Measure) -> bool:
     if n < LEAST or mean is None or row["lost"] or row["skipped"] or row.get("signs") is not None:
         return False
     summary = Summary(n, measure.sign * mean, deviation).floored(step_of(measure)(row))
-    return not_worse_p(summary, row["margin"]) < 1 - LEVEL
+    alpha = 1 - LEVEL if row.get("stop") is None else ALIKE
+    return not_worse_p(summary, row["margin"]) < alpha
 
 
 def _command(con: DuckDBPyConnection, suite: str) -> str:

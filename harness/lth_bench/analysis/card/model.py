@@ -27,11 +27,12 @@ LEGEND = (
     "one, so that it is not chosen by its results; of several tasks the first method of each, "
     "and how many are tied with it. #: place there; 3=: tied with the best, which is not shown "
     "to be better. all: place by the area under the curve over all densities. The drawing is "
-    "the mean difference with its 95% t-interval, right is better, the line is no difference. "
-    "verdict: better, worse, or same within the margin; not worse: shown to be worse by less "
-    "than the margin if at all, which is to match; open, ~4–7 seeds: 4 seeds would settle it in "
-    "1 of 2 cases, 7 in 4 of 5. cost: FLOPs of search and training, if pruned weights cost "
-    "nothing, as a multiple of the dense run's."
+    "the mean difference with its 95% t-interval, right is better, the line is no difference; of "
+    "tasks of several metrics in margins (m). "
+    "verdict: better, worse, or same within the margin; matches or better: shown to be worse by "
+    "less than the margin if at all, and whether it is better is open; open, ~4–7 seeds: 4 seeds "
+    "would settle it in 1 of 2 cases, 7 in 4 of 5. cost: FLOPs of search and training, if pruned "
+    "weights cost nothing, as a multiple of the dense run's."
 )
 """What a card's columns mean."""
 

@@ -55,6 +55,10 @@ class BestSoFar:
         self._measures = {_task(plan): _measure(plan) for plan in self._planned.values()}
         self._names = spoken(list(self.densities))
 
+    def add(self, planned: Iterable[Mapping[str, Any]]) -> None:
+        """More of the plan's experiments, on the tasks that it has."""
+        self._planned |= {str(plan["experiment_id"]): plan for plan in planned}
+
     def take(self, record: Mapping[str, Any]) -> bool:
         """A ticket's record; whether it counts: at the headline density, ok, and no control."""
         plan = self._planned.get(str(record.get("experiment_id")))

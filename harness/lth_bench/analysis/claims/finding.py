@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
 from lth_bench.analysis.claims.order import Ends, MeanIs, met
 from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured, primary_measures
-from lth_bench.analysis.samples import Sample, samples
+from lth_bench.analysis.samples import Sample, rules_of, samples
 from lth_bench.errors import UnknownName
 from lth_bench.stats import Forecast, Interval, Summary, forecast, judge, wilson
 from lth_bench.stats.predictive import inside_or_outside
+from lth_bench.stats.sequential import OVER_LOOKS
 from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 from lth_bench.store.metric import CHANCES
 from lth_bench.suite.spec import Claim
@@ -93,8 +94,10 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
         except UnknownName:  # a plugin's metric, and no ticket of its strategy yet
             everything = cells_of(samples(con, suites=[suite], labels=labels))
             cells[metric] = {key: _without_values(sample) for key, sample in everything.items()}
+    # where the number of seeds depends on results, a claim holds at any stop
+    level = OVER_LOOKS if suite in rules_of(con) else 0.95
     return [
-        dataclasses.replace(finding(claim, cells[claim.metric]), measure=known)
+        dataclasses.replace(finding(claim, cells[claim.metric], level), measure=known)
         for claim, known in zip(claims, measures, strict=True)
     ]
 
@@ -116,8 +119,8 @@ def _measures(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> l
     return found
 
 
-def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
-    """One claim's verdict from one suite's cells.
+def finding(claim: Claim, cells: dict[SampleKey, Sample], level: float = 0.95) -> Finding:
+    """One claim's verdict from one suite's cells, by intervals of this level.
 
     A side that lost a seed, or that cannot reach a density, leaves its claim not reproduced:
     the seeds that are left are the ones on which it happened to work.
@@ -137,7 +140,7 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
         )
     summary = Summary.of(known.values.values()).floored(known.step)
     ratio = claim.compare == "ratio"
-    ours = summary.interval()
+    ours = summary.interval(level)
     if claim.metric in CHANCES and known.is_share and n > 1:
         ours = wilson(round(math.fsum(known.values.values())), n)
     elif ratio:
@@ -156,19 +159,19 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     if claim.bound == "reported" or reason:
         return found
     if known.ends is not None:
-        return _by_order(found, summary, known.ends, known.censored)
+        return _by_order(found, summary, known.ends, known.censored, level)
     low, high = claim.accepted
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
-    decision = decide(summary.interval() if ratio else ours, accepted)
-    ahead = outlook_of(summary, accepted) if decision == "open" else None
+    decision = decide(summary.interval(level) if ratio else ours, accepted)
+    ahead = outlook_of(summary, accepted, level) if decision == "open" else None
     return dataclasses.replace(found, kind=decision, forecast=ahead)
 
 
-def _by_order(found: Finding, summary: Summary, ends: Ends, censored: str) -> Finding:
+def _by_order(found: Finding, summary: Summary, ends: Ends, censored: str, level: float) -> Finding:
     """Judged as boards and compare judge rows with budgets: by the sign test, at each end of what
     the claim accepts; within two ends, which would be equivalence, it is never reproduced.
     """
-    kinds = [judge(summary, signs=signs).kind for signs in ends]
+    kinds = [judge(summary, signs=signs, level=level).kind for signs in ends]
     decision: Decision = "open"
     if "insufficient" in kinds:
         decision = "insufficient"

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.censored import signs
+from lth_bench.analysis.compare.adaptive import adaptive
 from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
@@ -50,6 +52,8 @@ class Comparison:
     """Likewise for B."""
     interval: Interval | None
     """Mean of B − A with its 95% interval; None where there are no common seeds."""
+    wider: Interval | None
+    """The same mean with its 95% interval for other test examples too; None where there is none."""
     verdict: Verdict
     lost_a: frozenset[int]
     """Seeds on which A failed or could not reach the density."""
@@ -66,6 +70,9 @@ class Comparison:
     @property
     def short(self) -> str | None:
         """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
+        stop = self.verdict.stop
+        if stop is not None and self.verdict.kind in ("better", "worse", "equivalent", "open"):
+            return f"{self.verdict.kind} {stop.at}/{stop.maximum}"
         if self.verdict.kind != "open":
             return None
         if self.verdict.signs is not None:
@@ -110,8 +117,9 @@ def _line(
     mean_a = _mean([a[seed] for seed in seeds]) if seeds else None
     # the resolution of a mean over densities is finer by their number
     step = max(s.step for s in everything) / len(samples_a)
+    summary = Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None
     verdict = judge(
-        Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None,
+        summary,
         options.measure.margin(options.margin, mean_a or 0.0),
         lost=len(lost_a | lost_b),
         planned=len(planned),
@@ -120,12 +128,22 @@ def _line(
         unit=options.measure.difference_unit,
         signs=signs(samples_b, samples_a),
     )
+    mean_b = _mean([b[seed] for seed in seeds]) if seeds else None
+    interval = paired_interval(b, a, method=options.interval, step=step) if seeds else None
+    wider = None
+    if summary is not None:
+        wider = of_pairs(summary.floored(step), samples_b, samples_a, seeds)
+    found = adaptive(samples_a, samples_b, options.measure, options.margin)
+    if found is not None and found.verdict.summary is not None:
+        verdict, mean_a, mean_b = found
+        interval, wider = found.verdict.summary.interval(verdict.level), None
     return Comparison(
         group=group,
         density=density,
         a=mean_a,
-        b=_mean([b[seed] for seed in seeds]) if seeds else None,
-        interval=paired_interval(b, a, method=options.interval, step=step) if seeds else None,
+        b=mean_b,
+        interval=interval,
+        wider=wider,
         verdict=verdict,
         lost_a=lost_a,
         lost_b=lost_b,

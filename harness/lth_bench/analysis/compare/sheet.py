@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from lth_bench.analysis.answers import NO_FRACTION, NOT_RECORDED, OLD, ONE_SEED, OTHER_DATA, SOME
 from lth_bench.analysis.censored import told
 from lth_bench.analysis.compare.lines import Comparison, Options
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.stats import Interval, TasksVerdict
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 from lth_bench.system.text import printable
 
 STYLES: dict[str, Style] = {
@@ -24,6 +26,12 @@ STYLES: dict[str, Style] = {
     "failed": "bad",
 }
 
+ADAPTIVE = (
+    " Where seeds were added until decided (at 5 of 30: of at most 30 pairs of seeds), better and "
+    "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
+    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval. open without "
+    "seed 4: that one seed decides."
+)
 BOOTSTRAP = (
     "The intervals are percentile bootstraps, which are too narrow for few seeds: a nominal 95% "
     "covers 74% at n = 3 and 91% at n = 10 (stats/README.md). "
@@ -54,16 +62,19 @@ def sheet(
 
     for (suite, *names), members in groupby(comparisons, key=task):
         blocks = list(members)
+        named, wider = bool(blocks[0][0].group.name), _has_wider(blocks)
         tables.append(
             Table(
-                header=_header(named=bool(blocks[0][0].group.name)),
+                header=_header(named=named, wider=wider),
                 blocks=[
-                    [_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks
+                    [_line(x, i == 0, measure, wider=wider) for i, x in enumerate(block)]
+                    for block in blocks
                 ],
                 title=printable(f"{suite}: {' · '.join(names)}"),
                 group=printable(heading),
-                left=frozenset({1, 6} if blocks[0][0].group.name else {5}),
-                optional=frozenset({7 if blocks[0][0].group.name else 6}),
+                left=frozenset({1, 6 + wider} if named else {5 + wider}),
+                optional=frozenset({6 + named + wider}),
+                wide=frozenset({4 + named}) if wider else frozenset(),
                 notes=tuple(
                     printable(text)
                     for text in (*_in_words(blocks, measure), *(() if tables else notes))
@@ -80,7 +91,10 @@ def sheet(
         tables.append(_across(tasks, measure, heading, words))
     rows = [_row(a, b, x, options) for block in comparisons for x in block]
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
-    return Board("comparison", rows, tables, _legend(options, bool(tasks)))
+    legend = _legend(options, bool(tasks))
+    if any(x.verdict.stop is not None for block in comparisons for x in block):
+        legend += ADAPTIVE
+    return Board("comparison", rows, tables, legend)
 
 
 def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
@@ -98,13 +112,18 @@ def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
     return Board(sheets[0].name, rows, tables, " ".join([sheets[0].legend, *others]))
 
 
-def _header(named: bool) -> tuple[str, ...]:
+def _has_wider(blocks: Sequence[Sequence[Comparison]]) -> bool:
+    return any(x.wider is not None for block in blocks for x in block)
+
+
+def _header(named: bool, wider: bool) -> tuple[str, ...]:
     return (
         "density %",
         *(["strategy"] if named else []),
         "A",
         "B",
         "B − A",
+        *([OTHER_DATA] if wider else []),
         "p",
         "verdict",
         "detects",
@@ -112,7 +131,7 @@ def _header(named: bool) -> tuple[str, ...]:
     )
 
 
-def _line(x: Comparison, first: bool, measure: Measure) -> Line:
+def _line(x: Comparison, first: bool, measure: Measure, *, wider: bool) -> Line:
     style = STYLES[x.verdict.kind]
     left = kept(x.density) if x.density is not None else "all"
     name = x.group.name if first else ""
@@ -126,11 +145,16 @@ def _line(x: Comparison, first: bool, measure: Measure) -> Line:
         *([Cell(printable(name))] if x.group.name else []),
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
         Cell(difference, style if style in ("good", "bad") else "", short=short),
+        *([Cell(measure.half_width(*_top(x.wider)))] if wider else []),
         Cell(p_value(x.verdict.p)),
         Cell(x.text, style, short=x.short),
         Cell("–" if x.verdict.detectable is None else measure.value(x.verdict.detectable)),
         Cell(str(n) if n == planned else f"{n}/{planned}"),
     )
+
+
+def _top(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if interval is None else (interval.mean, interval.high)
 
 
 def _difference(interval: Interval, measure: Measure) -> str:
@@ -158,12 +182,22 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
         )
     elif group.name:
         words.append(f"{len(lines)} lines: {_counted(lines)}.")
+    words += _old(blocks, measure)
     for x in (block[0].group for block in blocks):
         for side, only in (("A", x.only_a), ("B", x.only_b)):
             if only:
                 who = f"{x.name}: " if x.name else ""
                 words.append(f"{who}only {side} has {', '.join(f'{d:g}' for d in only)}.")
     return words
+
+
+def _old(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+    """What must be said where answers were not recorded."""
+    lines = [x for block in blocks for x in block if x.interval is not None and x.interval.n > 1]
+    lacking = [x for x in lines if _missing(x, measure) == NOT_RECORDED]
+    if not lacking:
+        return []
+    return [f"{OLD if len(lacking) == len(lines) else SOME}."]
 
 
 def _never_reached(lines: Sequence[Comparison]) -> list[str]:
@@ -223,8 +257,10 @@ def _legend(options: Options, tasks: bool) -> str:
         f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
         f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
         f"interval, and how many seeds would settle it if more seeds vary as these do. "
-        f"detects: the true difference that this many seeds detect with 80% power. Lines are not "
-        f"corrected for multiple tests: of 20 without a true difference, about one will show one. "
+        f"± other data: half-width of its 95% interval for other seeds and other test data, which "
+        f"no verdict uses. detects: the true difference that this many seeds detect with 80% "
+        f"power. Lines are not corrected for multiple tests: of 20 without a true difference, "
+        f"about one will show one. "
         + (BOOTSTRAP if options.interval == "bootstrap" else "")
         + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
     ).rstrip()
@@ -262,7 +298,25 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "verdict_text": x.text,
         "n50": ahead and ahead.n50,
         "n80": ahead and ahead.n80,
+        "other_data_low": x.wider and x.wider.low,
+        "other_data_high": x.wider and x.wider.high,
+        "other_data_missing": _missing(x, options.measure),
+        "decided_at": verdict.stop and verdict.stop.at,
+        "max_seeds": verdict.stop and verdict.stop.maximum,
+        "stop": verdict.stop and verdict.stop.why,
+        "decided_by_seed": verdict.stop and verdict.stop.seed,
     }
+
+
+def _missing(x: Comparison, measure: Measure) -> str | None:
+    """Why a line has no interval for other test data."""
+    if x.wider is not None or x.interval is None:
+        return None
+    if x.interval.n < 2:
+        return ONE_SEED
+    if measure.name not in ON_TEST_EXAMPLES:
+        return NO_FRACTION.format(metric=measure.name)
+    return NOT_RECORDED
 
 
 def _task_row(a: str, b: str, name: str, verdict: TasksVerdict, options: Options) -> dict[str, Any]:
@@ -288,6 +342,7 @@ COLUMNS = (
     "line", "a", "b", "suite", "model", "dataset", "recipe", "strategy", "target_density",
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
-    "verdict_text", "n50", "n80",
+    "verdict_text", "n50", "n80", "other_data_low", "other_data_high", "other_data_missing",
+    "decided_at", "max_seeds", "stop", "decided_by_seed",
 )  # fmt: skip
 """Keys of every row."""

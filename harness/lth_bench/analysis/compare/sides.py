@@ -153,7 +153,7 @@ def load(
         first = stack.enter_context(reading(paths[0], to_stderr))
         second = first if same else stack.enter_context(reading(paths[1], to_stderr))
         found = [
-            _side(con, side, path=path, metric=metric, suites=suites, strategies=strategies)
+            load_side(con, side, path=path, metric=metric, suites=suites, strategies=strategies)
             for con, side, path in ((first, a, paths[0]), (second, b, paths[1]))
         ]
     if same and a.control == b.control and found[0].experiments == found[1].experiments:
@@ -164,15 +164,19 @@ def load(
     return found[0], found[1]
 
 
-def _side(
+def load_side(
     con: DuckDBPyConnection,
     side: Selector,
     *,
     path: Path,
     metric: str,
-    suites: Sequence[str],
-    strategies: Sequence[str],
+    suites: Sequence[str] = (),
+    strategies: Sequence[str] = (),
 ) -> Loaded:
+    """Read the samples of one side; `path` is what messages call the connection's database.
+
+    UserError if a suite, label, control, revision or metric does not exist there.
+    """
     known = [x for (x,) in con.execute("SELECT DISTINCT suite FROM tasks ORDER BY ALL").fetchall()]
     if not known:
         raise UserError(f"{path} holds no results yet")
@@ -193,8 +197,9 @@ def _side(
                 raise UserError(f"{path} has no strategy {show(name)}{suggest(name, names)}")
         chosen = [label for label, use in labels if {label, use} & set(strategies)]
     found = samples(
-        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given
-    )
+        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given,
+        answers=True, every_seed=True,
+    )  # fmt: skip
     if side.label is not None:
         controls = {s.control for s in found}
         found = [s for s in found if s.control == side.control]

@@ -13,7 +13,7 @@ from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
 from lth_bench.analysis.evidence.groups import TaskGroup, task_groups
 from lth_bench.analysis.evidence.instability import Barrier, barriers
-from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
+from lth_bench.analysis.evidence.learning import LearningCurve, Stops, early_stops, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
     LayersKept,
@@ -68,6 +68,7 @@ __all__ = [
     "ProcedureRound",
     "Run",
     "Series",
+    "Stops",
     "Subject",
     "Task",
     "TaskEvidence",
@@ -81,6 +82,7 @@ __all__ = [
     "density_series",
     "differences_of",
     "distance_matrices",
+    "early_stops",
     "failures",
     "fate_counts",
     "gather",

@@ -72,7 +72,7 @@ def boundaries(
         {REFERENCE},
         known AS (
             SELECT f.cell, f.task, f.seed, f.strategy, f.label, o.name, o.x, o.y
-            FROM flat f JOIN outlines o ON o.ticket_id = f.ticket_id
+            FROM counted_rows() f JOIN outlines o ON o.ticket_id = f.ticket_id
             WHERE f.status = 'ok' AND f.cell IN (SELECT cell FROM shown)
         ),
         chosen AS (

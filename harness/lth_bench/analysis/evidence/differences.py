@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.evidence.subject import Place, Subject, Task
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.analysis.suite_order import UNKNOWN, suite_orders
+from lth_bench.stats import Interval, Summary
 from lth_bench.stats.paired import differences as paired
 from lth_bench.stats.paired import paired_interval
 
@@ -36,6 +38,8 @@ class Contrast(Subject):
     """Upper ends of the 95% t-intervals; None at one seed."""
     n: tuple[int, ...]
     """Number of seeds."""
+    wide: tuple[float | None, ...] = ()
+    """Upper ends of the intervals for other test examples too; None where there is none."""
 
 
 def differences_of(
@@ -49,7 +53,7 @@ def differences_of(
     orders = suite_orders(con, suites)
     found: dict[Place, list[Contrast]] = {}
     for (suite, task), group in groupby(
-        (s for s in samples(con, metric=metric, suites=suites) if s.source == s.task),
+        (s for s in samples(con, metric=metric, suites=suites, answers=True) if s.source == s.task),
         key=lambda s: (s.suite, Task(s.model, s.dataset, s.recipe)),
     ):
         own = [s for s in group if s.values]
@@ -92,6 +96,7 @@ def _line(
     if not shared:
         return
     intervals = [paired_interval(a.values, b.values, step=a.step) for a, b in shared]
+    wider = [_wider(a, b) for a, b in shared]
     one = those[0]
     yield Contrast(
         strategy=one.strategy,
@@ -104,4 +109,11 @@ def _line(
         mean=tuple(i.mean for i in intervals),
         high=tuple(i.high for i in intervals),
         n=tuple(i.n for i in intervals),
+        wide=tuple(None if i is None else i.high for i in wider),
     )
+
+
+def _wider(a: Sample, b: Sample) -> Interval | None:
+    """The interval of a − b for other test examples too."""
+    found = paired(a.values, b.values)
+    return of_pairs(Summary.of(found.values()).floored(a.step), [a], [b], list(found))

@@ -46,6 +46,8 @@ class Run:
     plugins: tuple[Plugin, ...]
     tickets: int
     """Number of current reported tickets from this run."""
+    workers: Sequence[Mapping[str, Any]]
+    """What its workers did with their time (`store.run_records.WorkerTotals`)."""
 
 
 def runs(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Run]:
@@ -63,14 +65,20 @@ def runs(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Run]:
                 list([{", ".join(f"coalesce({column}, '')" for column in _PLUGIN)}]
                     ORDER BY plugin_group, plugin) AS plugins
             FROM plugins GROUP BY run_id
+        ),
+        used_workers AS (
+            SELECT run_id, list(w ORDER BY slot, host) AS workers
+            FROM worker_uses w GROUP BY run_id
         )
         SELECT
             {", ".join(f"coalesce(e.{column}, '')" for column in columns)},
             strftime(e.recorded_at, '%Y-%m-%d %H:%M'), coalesce(e.overrides, []),
-            e.environment, coalesce(l.plugins, []), coalesce(u.tickets, 0)
+            e.environment, coalesce(l.plugins, []), coalesce(u.tickets, 0),
+            coalesce(w.workers, [])
         FROM environments e
         LEFT JOIN used u ON u.suite = e.suite AND u.run_id = e.run_id
         LEFT JOIN loaded l ON l.run_id = e.run_id
+        LEFT JOIN used_workers w ON w.run_id = e.run_id
         WHERE ? IS NULL OR list_contains(?::VARCHAR[], e.suite)
         ORDER BY e.suite, e.recorded_at DESC, e.journal_order DESC
         """,

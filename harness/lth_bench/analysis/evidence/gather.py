@@ -10,7 +10,7 @@ from lth_bench.analysis.censored import lower_bounds
 from lth_bench.analysis.evidence.boundary import Boundary, boundaries
 from lth_bench.analysis.evidence.differences import Contrast, differences_of
 from lth_bench.analysis.evidence.instability import Barrier, barriers
-from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
+from lth_bench.analysis.evidence.learning import LearningCurve, Stops, early_stops, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
     LayersKept,
@@ -126,6 +126,8 @@ class TaskEvidence:
     differences: list[Contrast]
     """Controls less their tickets, and labels less the suite's baseline."""
     failures: list[FailureGroup]
+    stops: Sequence[Stops] = ()
+    """Early-stop steps, seed by seed."""
     procedure: Procedure | None = None
     """One iterative search, round by round."""
     bounds: str = ""
@@ -146,6 +148,7 @@ def gather(
     main = density_series(con, name, suites)
     pareto = pareto_points(con, suites, name)
     kept = layers_kept(con, suites)
+    stops = early_stops(con, suites)
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
@@ -169,6 +172,7 @@ def gather(
             },
             pareto=pareto.get(place, []),
             kept=kept.get(place, []),
+            stops=stops.get(place, ()),
             learning=learning.get(place, []),
             distances=distances.get(place, []),
             weights=weights.get(place, []),

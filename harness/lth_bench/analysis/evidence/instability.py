@@ -48,7 +48,7 @@ def barriers(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place,
             f"""
             {WHO},
             rewound AS (
-                SELECT cell, avg(rewind_step) AS step FROM flat
+                SELECT cell, avg(rewind_step) AS step FROM counted_rows()
                 WHERE status = 'ok' AND control = 'reorder' GROUP BY cell
             )
             SELECT

@@ -1,4 +1,4 @@
-"""Learning curves: the primary metric and the loss on the validation split, by training step."""
+"""Learning curves on the validation split, by training step, and when their minimum is reached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.evidence.subject import Place, Subject, asked, by_place, is_spread, shown
+from lth_bench.analysis.evidence.subject import (
+    WHO,
+    Place,
+    Subject,
+    asked,
+    by_place,
+    is_spread,
+    shown,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,7 +52,7 @@ def learning_curves(
         f"""
         {shown(densities)},
         tickets AS (
-            SELECT cell, ticket_id FROM flat
+            SELECT cell, ticket_id FROM counted_rows()
             WHERE status = 'ok' AND cell IN (SELECT cell FROM shown)
         ),
         grouped AS (
@@ -81,3 +89,44 @@ def learning_curves(
         asked(con, suites),
     ).fetchall()
     return by_place(con, rows, LearningCurve)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stops(Subject):
+    """The early-stop steps of one label or control; all tuples have one entry per density and seed,
+    from dense to sparse.
+    """
+
+    x: tuple[float, ...]
+    """Target densities, in (0, 1]."""
+    step: tuple[int, ...]
+    """Step of the minimum validation loss."""
+    improving: tuple[bool, ...]
+    """Whether that is the last step of the training, so that a longer one might reach a lower
+    loss: the step is then only known to be no smaller.
+    """
+
+
+def early_stops(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place, list[Stops]]:
+    """By task, the dense run first. Trainings that failed, or that have no validation split, have
+    none.
+    """
+    rows = con.execute(
+        f"""
+        {WHO}
+        SELECT
+            w.task, w.strategy, w.label, w.control, w.source,
+            list(w.target_density ORDER BY w.target_density DESC, f.seed),
+            list(f.early_stop_step ORDER BY w.target_density DESC, f.seed),
+            list(
+                f.early_stop_step >= coalesce(f.rewind_step, 0) + f.steps
+                ORDER BY w.target_density DESC, f.seed
+            )
+        FROM flat f JOIN who w ON w.cell = f.cell
+        WHERE f.status = 'ok' AND f.early_stop_step IS NOT NULL AND f.steps IS NOT NULL
+        GROUP BY w.task, w.place, w.strategy, w.label, w.control, w.source
+        ORDER BY w.task, w.place
+        """,
+        asked(con, suites),
+    ).fetchall()
+    return by_place(con, rows, Stops)

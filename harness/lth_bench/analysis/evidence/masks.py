@@ -49,7 +49,7 @@ def layers_kept(
             SELECT
                 f.cell, l.layer, any_value(l.total) AS total, avg(l.kept / l.total) AS kept,
                 min(l.position) AS position, count(*) AS n
-            FROM flat f JOIN layers l ON l.ticket_id = f.ticket_id
+            FROM counted_rows() f JOIN layers l ON l.ticket_id = f.ticket_id
             WHERE f.status = 'ok' AND f.control = 'none' AND f.strategy <> 'dense' AND l.total > 0
             GROUP BY f.cell, l.layer
         )
@@ -102,7 +102,7 @@ def weight_histograms(
         f"""
         {shown(densities)},
         tickets AS (
-            SELECT cell, ticket_id FROM flat
+            SELECT cell, ticket_id FROM counted_rows()
             WHERE status = 'ok' AND control = 'none' AND cell IN (SELECT cell FROM shown)
         ),
         positions AS (
@@ -196,7 +196,7 @@ def distance_matrices(
         {shown(densities)},
         lowest AS (
             SELECT f.cell, f.seed, m.steps, m."values", f.params ->> '$.threshold' AS threshold
-            FROM flat f JOIN matrices m ON m.ticket_id = f.ticket_id
+            FROM counted_rows() f JOIN matrices m ON m.ticket_id = f.ticket_id
             WHERE f.status = 'ok' AND f.control = 'none'
                 AND m.name = 'mask_distance' AND len(m.steps) > 0
                 AND len(m."values") = len(m.steps) ** 2 AND f.cell IN (SELECT cell FROM shown)

@@ -78,7 +78,7 @@ def procedures(
                 w.*, f.seed, f.ticket_id, f.density, f.score, coalesce(f.rewind_step, 0) AS start,
                 CASE WHEN w.strategy = 'dense' THEN 0 ELSE f.round + 1 END AS number,
                 p.iterative
-            FROM flat f
+            FROM counted_rows() f
             JOIN who w ON w.cell = f.cell
             JOIN plans p ON p.experiment_id = f.experiment_id AND p.suite = f.suite
             WHERE f.status = 'ok' AND f.control = 'none'
@@ -110,57 +110,73 @@ def procedures(
         asked(con, suites),
     ).fetchall()
 
+    ids = [one[-1] for row in rows for one in row[-1][:rounds]]
+    curves, layers, maps = _curves(con, ids), _layers(con, ids), _maps(con, ids)
+
     def filled(**fields: Any) -> Procedure:
-        own = fields.pop("rounds")[:rounds]
+        own = [dict(zip(FACTS, one, strict=True)) for one in fields.pop("rounds")[:rounds]]
         return Procedure(
-            **fields, rounds=tuple(_round(con, **dict(zip(FACTS, one, strict=True))) for one in own)
+            **fields,
+            rounds=tuple(
+                ProcedureRound(
+                    **facts,
+                    **curves.get(ticket, NO_CURVE),
+                    **layers.get(ticket, NO_LAYERS),
+                    **maps.get(ticket, NO_MAP),
+                )
+                for facts in own
+                for ticket in (facts.pop("ticket_id"),)
+            ),
         )
 
     return {place: found[0] for place, found in by_place(con, rows, Procedure, filled).items()}
 
 
-def _round(
-    con: DuckDBPyConnection,
-    *,
-    number: int,
-    density: float,
-    score: float | None,
-    start: int,
-    ticket_id: str,
-) -> ProcedureRound:
-    curve = con.execute(
-        "SELECT step, val_score, val_loss FROM curves WHERE ticket_id = ? AND isfinite(val_score) "
-        "AND isfinite(val_loss) ORDER BY step",
-        [ticket_id],
+NO_CURVE: dict[str, Any] = {"step": (), "val_score": (), "val_loss": ()}
+NO_LAYERS: dict[str, Any] = {"layers": (), "kept": ()}
+NO_MAP: dict[str, Any] = {"pixels": (), "width": 0}
+
+
+def _curves(con: DuckDBPyConnection, tickets: list[str]) -> dict[str, dict[str, Any]]:
+    """The validation curve of each ticket, by its id."""
+    rows = con.execute(
+        "SELECT ticket_id, list((step, val_score, val_loss) ORDER BY step) FROM curves "
+        "WHERE ticket_id IN (SELECT unnest(?::VARCHAR[])) AND isfinite(val_score) "
+        "AND isfinite(val_loss) GROUP BY ticket_id",
+        [tickets],
     ).fetchall()
-    layers = con.execute(
-        "SELECT layer, kept / total FROM layers WHERE ticket_id = ? AND total > 0 "
-        "ORDER BY position",
-        [ticket_id],
+    return {
+        ticket: dict(zip(NO_CURVE, map(tuple, zip(*points, strict=True)), strict=True))
+        for ticket, points in rows
+    }
+
+
+def _layers(con: DuckDBPyConnection, tickets: list[str]) -> dict[str, dict[str, Any]]:
+    """The fraction that each ticket keeps of its layers, by its id."""
+    rows = con.execute(
+        "SELECT ticket_id, list((layer, kept / total) ORDER BY position) FROM layers "
+        "WHERE ticket_id IN (SELECT unnest(?::VARCHAR[])) AND total > 0 GROUP BY ticket_id",
+        [tickets],
     ).fetchall()
-    map_ = con.execute(
-        "SELECT u.shape, u.kept, l.total FROM units u "
+    return {
+        ticket: dict(zip(NO_LAYERS, map(tuple, zip(*parts, strict=True)), strict=True))
+        for ticket, parts in rows
+    }
+
+
+def _maps(con: DuckDBPyConnection, tickets: list[str]) -> dict[str, dict[str, Any]]:
+    """What each ticket keeps of its images' pixels, by its id; only of those that read images."""
+    rows = con.execute(
+        "SELECT u.ticket_id, u.shape, u.kept, l.total FROM units u "
         "JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer "
-        f"WHERE u.ticket_id = ? AND u.side = 'in' AND l.total > 0 AND {IS_MAP}",
-        [ticket_id],
-    ).fetchone()
-    pixels: list[float] = []
-    width = 0
-    if map_ is not None:
-        (channels, height, width), kept, total = map_
+        "WHERE u.ticket_id IN (SELECT unnest(?::VARCHAR[])) AND u.side = 'in' AND l.total > 0 "
+        f"AND {IS_MAP}",
+        [tickets],
+    ).fetchall()
+    found = {}
+    for ticket, (channels, height, width), kept, total in rows:
         places = height * width
         sums = [sum(kept[c * places + i] for c in range(channels)) for i in range(places)]
-        pixels = [places * value / total for value in sums]
-    return ProcedureRound(
-        number=number,
-        density=density,
-        score=score,
-        start=start,
-        step=tuple(step for step, *_ in curve),
-        val_score=tuple(value for _, value, _ in curve),
-        val_loss=tuple(value for *_, value in curve),
-        layers=tuple(name for name, *_ in layers),
-        kept=tuple(kept for _, kept in layers),
-        pixels=tuple(pixels),
-        width=width,
-    )
+        pixels = tuple(places * value / total for value in sums)
+        found[ticket] = {"pixels": pixels, "width": width}
+    return found

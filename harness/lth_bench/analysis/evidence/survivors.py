@@ -56,7 +56,7 @@ def fate_counts(
             SELECT
                 t.cell, t.ticket_id, f.layer, f.fate, f.reach, l.position,
                 unnest(f.cells) AS bin, unnest(f.counts) AS count
-            FROM flat t
+            FROM counted_rows() t
             JOIN fates f ON f.ticket_id = t.ticket_id
             JOIN layers l ON l.ticket_id = f.ticket_id AND l.layer = f.layer
             WHERE t.status = 'ok' AND t.control = 'none' AND f.reach > 0 AND isfinite(f.reach)

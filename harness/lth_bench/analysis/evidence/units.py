@@ -59,7 +59,7 @@ def mask_maps(
             SELECT
                 f.cell, f.ticket_id, u.layer, u.side, u.shape[2] * u.shape[3] AS places,
                 u.shape[3] AS width, l.total, u.kept
-            FROM flat f
+            FROM counted_rows() f
             JOIN units u ON u.ticket_id = f.ticket_id
             JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer
             WHERE f.status = 'ok' AND f.control = 'none' AND l.total > 0 AND {IS_MAP}
@@ -119,7 +119,7 @@ def unit_shares(
         {shown(densities)},
         own AS (
             SELECT f.cell, u.layer, u.side, l.position, l.total / len(u.kept) AS most, u.kept
-            FROM flat f
+            FROM counted_rows() f
             JOIN units u ON u.ticket_id = f.ticket_id
             JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer
             WHERE f.status = 'ok' AND f.control = 'none' AND u.side IN ('in', 'out')

@@ -191,7 +191,8 @@ class SuiteReport:
     runs: Sequence[Run]
     """The newest first."""
     boards: Mapping[str, Board]
-    """Its other leaderboards that show something: matching, area, cost, transfer, across."""
+    """Its other leaderboards that show something: matching, area, cost, transfer, across; latency
+    if it was measured; and literature, the papers' figures beside it."""
     claims: Board
     """What it claims, and what came out; without tables where it claims nothing."""
     transfers: Sequence[TransferGrids] = ()

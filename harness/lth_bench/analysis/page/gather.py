@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from lth_bench.analysis.boards.rows import BoardRow, origin
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.card import Card, TaskCard, cards
 from lth_bench.analysis.claims import claims_board
+from lth_bench.analysis.compare.literature import literature
 from lth_bench.analysis.evidence import Run
 from lth_bench.analysis.gains import TuningGain, gain_at_density
 from lth_bench.analysis.leaderboard import Question, by_metric, leaderboard
@@ -145,13 +147,13 @@ def _tasks(
     for evidence in found:
         place = evidence.place
         where = (place.suite, "/".join(place.task))
-        own = Baselines({place.suite: against.of[place.suite]}, scope, against.references)
+        own = against.of_suite(place.suite)
         tasks.append(
             TaskReport(
                 evidence=evidence,
                 name=printable(names[place.suite][place.task]),
                 standings=_standings(by_task[where], by_cell[where], own),
-                words=Words.of(evidence.measure, None, own.word),
+                words=Words.of(evidence.measure, own.margin(None), own.word),
                 versus=own.short,
                 against=own.word,
                 matching=matched[where],
@@ -214,7 +216,7 @@ def _boards(con: DuckDBPyConnection, suite: str, asked: Measure | None) -> dict[
     name = None if asked is None else asked.name
     questions = {
         by: Question(by=by, metric=name, selection=selection)
-        for by in ("matching", "area", "cost", "transfer")
+        for by in ("matching", "area", "cost", "budget", "transfer")
     }
     questions["across"] = Question(metric=name, across=True, selection=selection)
     found = {}
@@ -225,6 +227,11 @@ def _boards(con: DuckDBPyConnection, suite: str, asked: Measure | None) -> dict[
             continue
         if any(row["strategy"] != "dense" for row in board.rows):
             found[kind] = board
+    if asked is None:
+        with contextlib.suppress(NothingSelected):  # nothing was measured
+            found["latency"] = leaderboard(con, Question(by="latency", selection=selection))
+        with contextlib.suppress(NothingSelected):  # no paper has such a task
+            found["literature"] = literature(con, suites=[suite])
     return found
 
 

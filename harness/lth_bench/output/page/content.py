@@ -8,7 +8,7 @@ in it do not reorder the text around it. Control characters become � before th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lth_bench.analysis.boards.judging import STYLES
@@ -27,7 +27,15 @@ class Name:
     text: str
 
 
-ProsePiece = str | Name
+@dataclass(frozen=True)
+class PageLink:
+    """Words that lead to another page; of a name from the database too."""
+
+    text: str
+    href: str
+
+
+ProsePiece = str | Name | PageLink
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,13 @@ class IntervalCell(Cell):
     """Where the difference does not matter: the left end, and the width."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinksCell(Cell):
+    """Links to other pages, after the cell's text."""
+
+    links: Sequence[PageLink]
+
+
 @dataclass(frozen=True)
 class RowFilter:
     """Something that the rows of a grid can be filtered by."""
@@ -108,6 +123,8 @@ class GridRow:
     """Whether a rule stands above it, until the grid is sorted."""
     style: Style = ""
     """Of all cells that have none of their own."""
+    anchor: str = field(default="", kw_only=True)
+    """What links to this row name; letters, digits and hyphens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +146,9 @@ class Grid:
 
 
 def grid_of(table: Table) -> Grid:
-    """A command's table (`analysis.table`) as it stands on the page."""
+    """A command's table (`analysis.table`) as it stands on the page, its rows headed by the first
+    column of text.
+    """
     columns = [
         Column(title, numeric=index not in table.left) for index, title in enumerate(table.header)
     ]
@@ -138,7 +157,13 @@ def grid_of(table: Table) -> Grid:
         for block in table.blocks
         for number, line in enumerate(block)
     ]
-    return Grid(caption=table.title or "Table", columns=columns, rows=rows, notes=table.notes)
+    return Grid(
+        caption=table.title or "Table",
+        columns=columns,
+        rows=rows,
+        head=min(table.left, default=0),
+        notes=table.notes,
+    )
 
 
 @dataclass(frozen=True)
@@ -220,4 +245,7 @@ def clean(text: object) -> str:
 
 def clean_lines(text: object) -> str:
     """A text of several lines from the database: each made safe, tabs as spaces."""
-    return "\n".join(printable(line) for line in str(text).expandtabs(4).splitlines())
+    shown = str(text)
+    if shown.isprintable():  # a line, as nearly all are
+        return shown
+    return "\n".join(printable(line) for line in shown.expandtabs(4).splitlines())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -104,6 +104,8 @@ class Payload:
             found["z"] = self._axis(panel.z)
         if panel.more is not None:
             found["more"] = self._axis(panel.more)
+        if panel.wider:
+            found["wider"] = panel.wider
         if panel.ends_named:
             found["named"] = True
         if panel.isometric:
@@ -126,6 +128,8 @@ class Payload:
             found["e"] = self._array(y, trace.reach)
         if trace.down:
             found["f"] = self._array(y, trace.down)
+        if any(value is not None for value in trace.wide):
+            found["g"] = self._array(y, trace.wide)
         if trace.n:
             found["n"] = self._shared(map(str, trace.n))
         if any(trace.lost):
@@ -201,7 +205,11 @@ class Payload:
         )
 
     def _array(self, axis: Axis, values: Iterable[float | None]) -> int:
-        return self._shared(_number(axis, value) for value in values)
+        rounded = _rounding(axis)
+        return self._shared(
+            "null" if value is None or not math.isfinite(value) else rounded(value)
+            for value in values
+        )
 
     def _shared(self, numbers: Iterable[str]) -> int:
         return self._arrays.setdefault(f"[{','.join(numbers)}]", len(self._arrays))
@@ -209,15 +217,18 @@ class Payload:
 
 def _number(axis: Axis, value: float | None) -> str:
     """One number as JSON; None and what is not finite are null."""
-    if value is None or not math.isfinite(value):
-        return "null"
+    return "null" if value is None or not math.isfinite(value) else _rounding(axis)(value)
+
+
+def _rounding(axis: Axis) -> Callable[[float], str]:
+    """How a number on an axis is written: with the digits that its format shows."""
     if axis.format == "points" or (axis.format == "percent" and axis.scale == "linear"):
-        return _short(round(100 * value, 2))
+        return lambda value: _short(round(100 * value, 2))
     if axis.format == "percent":  # a logarithmic scale shows small ones as well as large ones
-        return _short(float(f"{100 * value:.{DIGITS}g}"))
+        return lambda value: _short(float(f"{100 * value:.{DIGITS}g}"))
     if axis.format == "steps":
-        return _short(round(value, 1))
-    return _short(float(f"{value:.{DIGITS}g}"))
+        return lambda value: _short(round(value, 1))
+    return lambda value: _short(float(f"{value:.{DIGITS}g}"))
 
 
 def _short(value: float) -> str:

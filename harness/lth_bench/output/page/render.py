@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -10,12 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.judging import adaptive_legend
 from lth_bench.analysis.evidence import Subject
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.page import ReportFacts, SuiteReport
 from lth_bench.errors import UserError
 from lth_bench.output.page import security
-from lth_bench.output.page.content import Section, clean, clean_lines
+from lth_bench.output.page.content import Part, Section, clean, clean_lines
 from lth_bench.output.page.payload import HEIGHTS, Payload
 from lth_bench.output.page.sections import of_suite, of_task
 from lth_bench.output.page.sections.answer import opening
@@ -29,15 +32,19 @@ from lth_bench.store.metric import ON_TEST_EXAMPLES
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+OWN_PACKAGE = "lth_bench.output.page"
+
 TITLE = "Lottery tickets, compared"
 
 SCRIPTS = (
     "link.js",
     "start.js",
+    "rove.js",
     "tables.js",
     "charts.js",
     "figures.js",
     "plots.js",
+    "library.js",
     "views.js",
     "files.js",
 )
@@ -100,55 +107,85 @@ def render_page(report: ReportFacts) -> str:
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    import lth_bench
-
-    style = security.inline(_file("page.css"))
-    code = "\n".join(_file(name) for name in SCRIPTS)
-    script = security.inline(f"(() => {{\n'use strict';\n{code}}})();")
+    style, script = style_sheet(), page_script()
     plotly = security.inline(get_plotlyjs())
-    payload = Payload()
-    known = report.suites
-    detail = detail_of(report.evidence)
-    series = looks_of(report.subjects)
-    return _environment().get_template("page.html").render(
-        number=payload.add,
-        heights=HEIGHTS,
-        lost=LOST,
-        number_plot=payload.plot,
-        title=_title(report),
-        finding=_finding(report),
-        tab=" · ".join([*(suite.name for suite in known[:3]), _title(report)]),
-        facts=_facts(report),
-        measures=report.measures,
-        baselines=_baselines(known),
-        margins=_for_each(report.measures, lambda m: m.margin_words(None, "the baseline")),
-        worst=_for_each(report.measures, lambda m: m.worst_words),
-        fractions=any(measure.name in ON_TEST_EXAMPLES for measure in report.measures),
-        early_stops=_early_stops(known),
-        version=lth_bench.__version__,
+    return environment().get_template("page.html").render(
+        **page_context(report),
         policy=security.policy([plotly, script], [style]),
         style=Markup(style),
         style_id=security.map_style_id(plotly),
         script=Markup(script),
-        plotly=Markup(plotly),
-        numbers=lambda: Markup(payload.text(series)),  # last, when all groups are in it
-        suites=[_suite(i, suite, detail, len(known) == 1) for i, suite in enumerate(known, 1)],
-        tasks=sum(len(suite.tasks) for suite in known),
-        overview=overview(known),
+        plotly=Markup(packed(plotly)),
     ) + "\n"  # fmt: skip
 
 
+def style_sheet() -> str:
+    """As it can stand in a style element."""
+    return security.inline(_file("page.css"))
+
+
+def page_script() -> str:
+    """All scripts of a page as one, as it can stand in a script element."""
+    code = "\n".join(_file(name) for name in SCRIPTS)
+    return security.inline(f"(() => {{\n'use strict';\n{code}}})();")
+
+
+def page_context(report: ReportFacts) -> dict[str, Any]:
+    """What `page.html` shows of a report, but for its scripts and styles."""
+    known = report.suites
+    detail = detail_of(report.evidence)
+    return drawing(report.subjects) | {
+        "title": _title(report),
+        "finding": _finding(report),
+        "tab": " · ".join([*(suite.name for suite in known[:3]), _title(report)]),
+        "facts": _facts(report),
+        "measures": report.measures,
+        "baselines": _baselines(known),
+        "adaptive": adaptive_legend(
+            s.row for suite in known for task in suite.tasks for s in task.standings
+        ),
+        "margins": _for_each(report.measures, lambda m: m.margin_words(None, "the baseline")),
+        "worst": _for_each(report.measures, lambda m: m.worst_words),
+        "fractions": any(measure.name in ON_TEST_EXAMPLES for measure in report.measures),
+        "early_stops": _early_stops(known),
+        "suites": [_suite(i, suite, detail, len(known) == 1) for i, suite in enumerate(known, 1)],
+        "tasks": sum(len(suite.tasks) for suite in known),
+        "overview": overview(known),
+    }
+
+
+def drawing(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """What templates need for figures: they number them, and write the numbers last of all."""
+    from markupsafe import Markup
+
+    import lth_bench
+
+    payload = Payload()
+    series = looks_of(subjects)
+    return {
+        "number": payload.add,
+        "number_plot": payload.plot,
+        "numbers": lambda: Markup(payload.text(series)),  # last, when all groups are in it
+        "heights": HEIGHTS,
+        "lost": LOST,
+        "version": lth_bench.__version__,
+    }
+
+
 @cache
-def _environment() -> Environment:
-    """Everything is escaped, control characters are �, and a name that is missing is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(*others: str) -> Environment:
+    """Everything is escaped, control characters are �, and a name that is missing is an error.
+
+    `others` are packages whose templates may use this one's.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
         return value if isinstance(value, Markup) else clean_lines(value)
 
     return Environment(
-        loader=PackageLoader("lth_bench.output.page", "templates"),
+        loader=ChoiceLoader([PackageLoader(p, "templates") for p in (*others, OWN_PACKAGE)]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,
@@ -181,6 +218,29 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
     ]
 
 
+def fragment(parts: Sequence[Part], title: str = "", lead: str = "") -> str:
+    """Paragraphs and grids with their style, below a title, in one element.
+
+    It has no script, takes the document's colours, light or dark, and its style concerns nothing
+    outside of it. Pictures are not among the parts: they need the page's scripts.
+    """
+    from markupsafe import Markup
+
+    return environment().get_template("fragment.html").render(
+        parts=parts,
+        title=title,
+        lead=lead,
+        style=Markup(_file("fragment.css")),
+    )  # fmt: skip
+
+
+def packed(code: str) -> str:
+    """Code as the page holds it: gzip in base64, which `library.js` unpacks. The same code gives
+    the same text.
+    """
+    return base64.b64encode(gzip.compress(code.encode(), mtime=0)).decode()
+
+
 def _title(report: ReportFacts) -> str:
     """The heading; of any metric but the tasks' own with its name."""
     return TITLE if report.asked is None else f"{TITLE} by {report.asked.words}"
@@ -205,6 +265,9 @@ def _facts(report: ReportFacts) -> list[str]:
         counted(len(tickets), "method"),
         counted(report.results, "result"),
     ]
+    if len(known) == 1 and known[0].card is not None:
+        settled, verdicts = known[0].card.settled
+        facts.insert(0, f"{settled} of {counted(verdicts, 'verdict')} settled")
     if report.measures != [ACCURACY]:
         said = [f"{measure.heading}, {measure.direction}" for measure in report.measures]
         facts.insert(0, f"by {'; '.join(said)}")

@@ -26,6 +26,26 @@ def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     ])  # fmt: skip
 
 
+def site_policy(*more: str) -> str:
+    """A policy for pages that share files beside them: those files and no others, wherever the site
+    lies. A page opened from a disk has no origin to name, so that `file:` stands for it; pages that
+    come from a server cannot load it.
+    """
+    return "; ".join([
+        "default-src 'none'",
+        f"script-src {' '.join([OWN, *more])}",
+        f"style-src {OWN} 'unsafe-inline'",
+        f"style-src-elem {OWN} {_hash('')}",
+        "style-src-attr 'unsafe-inline'",
+        "img-src data: blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ])  # fmt: skip
+
+
+OWN = "'self' file:"
+
+
 def inline(code: str) -> str:
     """Code as it can stand inside a script or style element, and as its hash is taken.
 
@@ -34,6 +54,13 @@ def inline(code: str) -> str:
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     assert not re.search(r"</(script|style)|<!--", code, re.IGNORECASE)
     return code
+
+
+def in_script(json: str) -> str:
+    """JSON as it can stand inside a script element."""
+    for character in "<>&":
+        json = json.replace(character, f"\\u{ord(character):04x}")
+    return json
 
 
 def map_style_id(plotly_js: str) -> str:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence.subject import spread
+from lth_bench.output.paper.ends import name_ends
 from lth_bench.output.paper.frame import add_legend, drawable, new_figure, set_axis
 from lth_bench.output.paper.marks import (
     CELL,
@@ -201,6 +202,8 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: s
             else:
                 draw_panel(ax, cell.panel, cell.chosen, looks)
                 _dress(ax, cell, row == 0, row == len(cells) - 1, column == 0)
+                if cell.panel.ends_named:
+                    name_ends(ax, cell.panel, cell.chosen, looks)
             _name_axes(
                 ax, cell, column == 0, row == len(cells) - 1 or (bool(heats) and size != "tile")
             )

@@ -262,7 +262,13 @@ def _draw_trace(ax: Axes, trace: Trace, *, x: Axis, y: Axis, look: Look | None, 
         x_known, bottom, top = ([values[i] for i in known] for values in (at, low, high))
         ax.fill_between(x_known, bottom, top, color=colour, alpha=opacity, linewidth=0)
     elif half and trace.look in ("line", "points", "bars"):
-        ax.vlines(at, low, high, color=colour, linewidth=0.6, alpha=0.55)
+        ax.vlines(at, low, high, color=colour, linewidth=1.4 if trace.wide else 0.6, alpha=0.55)
+    if trace.wide:
+        wide = [(m, y.factor * w) for m, w in zip(mean, trace.wide, strict=True) if w is not None]
+        there = [place for place, w in zip(at, trace.wide, strict=True) if w is not None]
+        ax.vlines(
+            there, [m - w for m, w in wide], [m + w for m, w in wide], color=colour, linewidth=0.4
+        )
     if trace.look == "stairs":
         opacity = FILL if look else CONTEXT_FILL
         ax.fill_between(at, mean, step="mid", color=colour, alpha=opacity, linewidth=0)

@@ -14,6 +14,7 @@ from lth_bench.analysis.evidence import TaskEvidence, TaskGroup
 from lth_bench.output.pictures.boundary import boundary, hull_distance
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
 from lth_bench.output.pictures.differences import break_even, ingredients
+from lth_bench.output.pictures.early_stop import early_stop_and_gap
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.masks import kept_per_unit, mask_maps
@@ -21,7 +22,6 @@ from lth_bench.output.pictures.metric import (
     against_cost,
     against_density,
     before_rewinding,
-    early_stop_and_gap,
 )
 from lth_bench.output.pictures.model import Picture
 from lth_bench.output.pictures.over_steps import distances, learning

@@ -1,6 +1,6 @@
 """How much of what is long a picture shows, so that a page of 2,000 experiments stays under 8 MB.
 
-Plotly takes 4.8 MB and the tables of so many experiments about one. What is left is shared by
+Plotly takes 1.9 MB and the tables of so many experiments up to three. What is left is shared by
 the kinds of evidence that grow with every ticket. Small databases are shown in full, as
 files of single figures always are.
 """

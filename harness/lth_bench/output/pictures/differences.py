@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lth_bench.analysis.answers import OLD
 from lth_bench.analysis.evidence import Contrast, TaskEvidence
 from lth_bench.analysis.measures import Measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Format, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import density_axis, dodges, of_traces
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 
 PAIRED = (
     " Paired by seed: means with 95% t-intervals; points of one density are drawn apart. "
     "A line that leaves the axes collapses."
+)
+WIDER = "on other test examples too"
+THIN = (
+    " Thick bars: other seeds on the task's own test examples; thin bars: on other test examples "
+    "too. Verdicts are about the former."
 )
 CONTROLS_NOTE = (
     "Each line is a copy of the ticket without one of its ingredients, less the ticket itself, "
@@ -41,7 +48,8 @@ def ingredients(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         title="What makes a ticket",
         panels=panels,
         panels_are="files",
-        note=CONTROLS_NOTE,
+        note=CONTROLS_NOTE + _thin(panels, evidence.measure),
+        foot=THIN.strip() if any(panel.wider for panel in panels) else "",
     )
 
 
@@ -51,12 +59,22 @@ def break_even(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     if not found:
         return None
     to = found[0].to
+    panels = [_panel(found, to, evidence.measure, "methods")]
     return Picture(
         key="break-even",
         title=f"Differences to {to} against density",
-        panels=[_panel(found, to, evidence.measure, "methods")],
-        note=LABELS_NOTE.format(to=to),
+        panels=panels,
+        note=LABELS_NOTE.format(to=to) + _thin(panels, evidence.measure),
+        foot=THIN.strip() if any(panel.wider for panel in panels) else "",
     )
+
+
+def _thin(panels: Sequence[Panel], known: Measure) -> str:
+    """What the second bars are, or why there are none."""
+    if any(panel.wider for panel in panels):
+        return THIN
+    whole = any(half is not None for panel in panels for t in panel.traces for half in t.reach)
+    return f" {OLD[:1].upper()}{OLD[1:]}." if whole and known.name in ON_TEST_EXAMPLES else ""
 
 
 def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Panel:
@@ -74,6 +92,7 @@ def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Pan
             x=one.x,
             y=one.mean,
             reach=half_widths(one.mean, one.high),
+            wide=half_widths(one.mean, one.wide) if any(x is not None for x in one.wide) else (),
             n=one.n,
             shift=shift,
         )
@@ -85,6 +104,7 @@ def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Pan
         x=density_axis(densities),
         y=Axis(title=f"Difference to {to}", format=form, range=of_traces([zero, *lines])),
         traces=[zero, *lines],
+        wider=WIDER if any(line.wide for line in lines) else "",
         about=f"{known.title} of {len(lines)} {what} less that of {to}, against the fraction of "
         "weights remaining. The numbers are in a table below.",
         size="large",

@@ -94,52 +94,6 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     )
 
 
-def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """How soon training reaches its minimum validation loss; beside test accuracy also the
-    difference of training and test accuracy. None where the report is about one of these.
-    """
-    x = density_axis(densities_of(evidence))
-    panels = []
-    known = evidence.measure
-    steps = traces_of(evidence, "early_stop_step")
-    if steps and known.name != "early_stop_step":
-        ends = of_traces(steps, (0, float("inf")))
-        panels.append(
-            Panel(
-                title="Early-stop step: how soon it learns",
-                x=x,
-                y=Axis(title="Step of minimum validation loss", format="steps", range=ends),
-                traces=steps,
-                about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
-                key="early-stop-step",
-            )
-        )
-    gap = traces_of(evidence, "generalisation_gap") if known == ACCURACY else []
-    if gap:
-        ends = of_traces(gap, (-1, 1))
-        panels.append(
-            Panel(
-                title="Generalisation gap",
-                x=x,
-                y=Axis(title="Train − test accuracy", format="points", range=ends),
-                traces=gap,
-                about="Train minus test accuracy against the fraction of weights remaining. "
-                f"{BELOW}",
-                key="generalisation-gap",
-            )
-        )
-    if not panels:
-        return None
-    title = "Early-stop step and generalisation gap" if gap else "Early-stop step"
-    return Picture(
-        key="early-stop",
-        title=f"{title} against density",
-        panels=panels,
-        panels_are="files",
-        columns=2,
-    )
-
-
 def before_rewinding(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """The trained network under the next mask, beside the tickets and the dense network."""
     pruned = evidence.density.get("pruned_accuracy")

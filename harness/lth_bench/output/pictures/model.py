@@ -91,6 +91,8 @@ class Trace:
     """Half-widths of the intervals; empty where there are none."""
     down: Numbers = ()
     """How far the intervals reach down, where that is not as far as up, as those of chances."""
+    wide: Numbers = ()
+    """Half-widths of second intervals, thin ones: see Panel.wider. Empty where there are none."""
     n: Sequence[int] = ()
     """Seeds behind each point."""
     lost: Sequence[int] = ()
@@ -192,6 +194,8 @@ class Panel:
     """What colours mean."""
     more: Axis | None = None
     """What the further numbers of traces and matrices mean."""
+    wider: str = ""
+    """What the second, thin intervals of its traces say."""
     about: str = ""
     """What it shows, for screen readers; the title by default."""
     size: Literal["large", "medium", "small", "square", "tile", "wide"] = "medium"

@@ -176,14 +176,22 @@ def dodges(densities: Iterable[float], lines: int) -> list[float]:
 
 
 def _ends(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
-    """Lower and upper ends of the intervals."""
+    """Lower and upper ends of the intervals, of the wider ones where there are two."""
     low, high = (
         [
             y + sign * reach
             for trace in traces
-            for y, reach in zip(trace.y, getattr(trace, way) or trace.reach, strict=False)
+            for y, reach in zip(trace.y, reaches(trace, way), strict=False)
             if y is not None and reach is not None
         ]
         for sign, way in ((-1, "down"), (1, "reach"))
     )
     return low, high
+
+
+def reaches(trace: Trace, way: str) -> Numbers:
+    """How far a trace's intervals go `down` or up (`reach`), the wider of two."""
+    inner = getattr(trace, way) or trace.reach
+    if not trace.wide:
+        return inner
+    return [own if wide is None else wide for own, wide in zip(inner, trace.wide, strict=True)]

@@ -4,6 +4,7 @@ lost with a worker goes to another one.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -31,8 +32,11 @@ from lth_bench.running.progress import (
     Note,
     Recorded,
     Retried,
+    StepsTrained,
     Stopping,
+    WorkersUsed,
 )
+from lth_bench.running.usage import TELLING, UsageLedger, WorkerUse
 
 if TYPE_CHECKING:
     from lth_bench.running.executors.worker import WorkerConfig
@@ -51,6 +55,10 @@ L = TypeVar("L", bound=Link)
 class _Worker(Generic[L]):
     link: L
     device: str
+    slot: int
+    """Its place among the run's workers, from 0."""
+    up: bool = False
+    """Whether its process has started: it has said something."""
     live: dict[str, Planned] = field(default_factory=dict)
     """What it runs, by experiment_id."""
     task: Task | None = None
@@ -76,7 +84,12 @@ class Executor(ABC, Generic[L]):
         self._lost = 0
         self._workers: list[_Worker[L]] = []
         self._schedule = Schedule([])
+        self._ledger = UsageLedger(self.now)
         self.handle: Listener = lambda _: None
+
+    def now(self) -> float:
+        """The clock of the run, in seconds."""
+        return time.monotonic()
 
     @abstractmethod
     def start(self, device: str) -> L:
@@ -97,11 +110,12 @@ class Executor(ABC, Generic[L]):
         """
         self._schedule = planned if isinstance(planned, Schedule) else Schedule(planned)
         self.handle, self._workers = handle, []
+        self._ledger = UsageLedger(self.now)
         count = min(len(self._devices), max(1, len(self._schedule)))
         with StopSignals() as stop:
             try:
-                for device in self._devices[:count]:
-                    self._begin(device)
+                for slot, device in enumerate(self._devices[:count]):
+                    self._begin(device, slot)
                 self._work(stop)
             except KeyboardInterrupt:
                 if not stop.urgent:
@@ -109,7 +123,11 @@ class Executor(ABC, Generic[L]):
                     self._stop(heard=True)
                 raise
             finally:
+                self._ledger.close()
                 self._stop(grace=0.0 if stop.urgent else GRACE)
+                # of what ended the run the cause is told, not that this could not be recorded
+                with contextlib.suppress(UserError):
+                    handle(WorkersUsed(self._ledger.uses, final=True))
 
     def _work(self, stop: StopSignals) -> None:
         """Until everything is done; KeyboardInterrupt when it is told to stop."""
@@ -120,14 +138,35 @@ class Executor(ABC, Generic[L]):
             for worker in self._workers:
                 self._feed(worker)
             self._share_the_rest()
+            self._account()
             by_link = {id(w.link): w for w in self._workers}
-            found = self.wait([w.link for w in self._workers if not w.unfit], stop)
+            found = self.wait([w.link for w in self._workers if not w.unfit], stop, TELLING)
             stop.look()
             for link in found:
                 self._attend(by_link[id(link)])
 
-    def _begin(self, device: str) -> None:
-        self._workers.append(_Worker(link=self.start(device), device=device))
+    def _begin(self, device: str, slot: int) -> None:
+        worker = _Worker(link=self.start(device), device=device, slot=slot)
+        self._workers.append(worker)
+        self._use(worker)
+
+    def _use(self, worker: _Worker[L]) -> WorkerUse:
+        """Where it is accounted for what a worker does."""
+        name, host = worker.link.name, worker.link.host
+        device = name.rpartition(" ")[2] or worker.device
+        return self._ledger.at(worker.slot, worker=name, host=host, device=device)
+
+    def _account(self) -> None:
+        """Note what each worker does from now on, and report it from time to time."""
+        self._ledger.pass_time()
+        queued = len(self._schedule) > 0
+        for worker in self._workers:
+            if worker.unfit:
+                self._ledger.leave(worker.slot)
+            else:
+                self._use(worker).turn(up=worker.up, has_work=bool(worker.live), queued=queued)
+        if self._ledger.due():
+            self.handle(WorkersUsed(self._ledger.uses))
 
     def _attend(self, worker: _Worker[L]) -> None:
         """Hear what a worker sent, and replace it if it is dead."""
@@ -136,8 +175,9 @@ class Executor(ABC, Generic[L]):
         if ended is not None:
             self._workers.remove(worker)
             worker.link.kill()  # what watched over it on another machine gives up its place
+            self._use(worker).processes += 1
             self._bury(worker, ended)
-            self._begin(worker.device)
+            self._begin(worker.device, worker.slot)
 
     def _stop(self, *, heard: bool = False, grace: float | None = None) -> None:
         """End the workers. They have `grace` seconds to save what is under way, and what they still
@@ -212,10 +252,12 @@ class Executor(ABC, Generic[L]):
         if not worker.live:
             worker.deaths = unit.deaths
         worker.asked = 0
+        self._use(worker).units += bool(unit.items)
         for item in unit.items:
             worker.live[item.experiment.experiment_id] = item
             worker.task = task_of(item.experiment)
-            self.handle(ExperimentStarted(item.experiment))
+            started = ExperimentStarted(item.experiment, worker.link.name, item.steps)
+            self.handle(started)
         worker.link.send(Begin(tuple(item.experiment for item in unit.items)))
 
     def _receive(self, worker: _Worker[L]) -> None:
@@ -224,6 +266,7 @@ class Executor(ABC, Generic[L]):
             self._hear(worker, message)
 
     def _hear(self, worker: _Worker[L], message: Message) -> None:
+        worker.up = True
         match message:
             case Room(room, cohort_size):
                 worker.asked, worker.cohort_size = room, cohort_size
@@ -237,10 +280,17 @@ class Executor(ABC, Generic[L]):
             case Recorded(record) if message.ends:
                 worker.giving = False  # it has got on since
                 self._end(worker, message, record["experiment_id"], record["status"])
-            case Begin() | GiveBack() | WorkerReady() | Ended():
+            case WorkerReady():
+                pass
+            case Begin() | GiveBack() | Ended():
                 raise AssertionError(message)  # a coordinator's, or for a link to know
             case _:
                 worker.giving = False
+                if isinstance(message, StepsTrained):
+                    use = self._use(worker)
+                    use.steps += message.steps
+                    use.examples += message.examples
+                    use.training_seconds += message.seconds
                 self.handle(message)
 
     def _end(self, worker: _Worker[L], message: Recorded, identity: str, status: str) -> None:
@@ -250,8 +300,10 @@ class Executor(ABC, Generic[L]):
             item = worker.live.pop(identity)
             self._schedule.back(WorkUnit((item,), deaths=1))
             why = "out of memory beside others; it runs alone next"
+            self._use(worker).retries += 1
             self.handle(Retried([item.experiment], why))
             return
+        self._use(worker).experiments += 1
         self.handle(message)
         self._schedule.done(worker.live.pop(identity))
 
@@ -266,7 +318,7 @@ class Executor(ABC, Generic[L]):
         if ended.lost and running is None and self._lost < LOST:
             self._lost += 1
             self._schedule.back(unit)
-            self._tell(unit.items, ended.lost)
+            self._tell(worker, unit.items, ended.lost)
             return
         self._stillborn = 0 if ended.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:
@@ -284,7 +336,7 @@ class Executor(ABC, Generic[L]):
         given_up = self._schedule.again(unit, running)
         again = [item for item in unit.items if item not in given_up]
         again.sort(key=lambda item: running is not None and item is not running)
-        self._tell(again, f"the worker {ended.how}")
+        self._tell(worker, again, f"the worker {ended.how}")
         times = "once" if unit.deaths == 1 else f"{unit.deaths} times"
         reason = f"the worker process died {times}; the last one {ended.how}"
         self._give_up(worker, given_up, "failed", reason)
@@ -307,10 +359,12 @@ class Executor(ABC, Generic[L]):
         reason = str(OutOfTime(self.config.execution.timeout))
         self._give_up(worker, given_up, "timeout", reason)
         others = tuple(item for item in live if item not in given_up)
-        self._tell(others, "the worker was ended because another experiment timed out")
+        why = "the worker was ended because another experiment timed out"
+        self._tell(worker, others, why)
 
-    def _tell(self, again: Sequence[Planned], reason: str) -> None:
+    def _tell(self, worker: _Worker[L], again: Sequence[Planned], reason: str) -> None:
         if again:
+            self._use(worker).retries += len(again)
             self.handle(Retried([item.experiment for item in again], reason))
 
     def _give_up(
@@ -326,5 +380,6 @@ class Executor(ABC, Generic[L]):
                 "seconds": None,
                 "worker": worker.link.name,
             }
+            self._use(worker).experiments += 1
             self.handle(Recorded(record))
             self._schedule.done(item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
+import socket
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lth_bench.errors import UserError
 from lth_bench.running.executors.messages import Ended, Message, receive, send
-from lth_bench.running.executors.processes import SERVER_LOST, starting
+from lth_bench.running.executors.processes import SERVER_LOST, how_it_died, starting
 from lth_bench.running.executors.watchdog import Watchdog
 from lth_bench.running.executors.worker_process import worker_main
 
@@ -32,6 +32,10 @@ class Link(Protocol):
     @property
     def name(self) -> str:
         """What the records of its experiments call it: `cpu`, or `10.0.0.7 cuda:0`."""
+
+    @property
+    def host(self) -> str:
+        """Name or address of its machine; empty as long as it has none."""
 
     @property
     def ready(self) -> bool:
@@ -61,11 +65,13 @@ class ProcessLink:
     def __init__(self, context: Any, config: WorkerConfig, artifacts: Connection | None = None):
         """Starts it. `artifacts` is its way to trainings that other machines keep."""
         self.name = config.name or config.device
+        self.host = socket.gethostname()
         self.watchdog = RawValue(Watchdog)
         self.pipe, theirs = context.Pipe()
         more = () if artifacts is None else (artifacts,)
         arguments = (theirs, config, self.watchdog, dict(os.environ), *more)
-        self.process = _started(context, arguments, PAUSES)
+        # only one that is no daemon may have processes of its own; it dies with its parent anyway
+        self.process = _started(context, arguments, PAUSES, daemon=not config.ranks)
         theirs.close()
         self._broken = self._expired = False
 
@@ -123,8 +129,10 @@ class ProcessLink:
         self.process.join()
 
 
-def _started(context: Any, arguments: tuple[object, ...], pauses: Sequence[float]) -> BaseProcess:
-    process: BaseProcess = context.Process(target=worker_main, args=arguments, daemon=True)
+def _started(
+    context: Any, arguments: tuple[object, ...], pauses: Sequence[float], daemon: bool
+) -> BaseProcess:
+    process: BaseProcess = context.Process(target=worker_main, args=arguments, daemon=daemon)
     try:
         with starting():
             process.start()
@@ -137,14 +145,5 @@ def _started(context: Any, arguments: tuple[object, ...], pauses: Sequence[float
             ) from error
         # the server has just ended, and passes for alive until the system has taken note
         time.sleep(pauses[0])
-        return _started(context, arguments, pauses[1:])
+        return _started(context, arguments, pauses[1:], daemon)
     return process
-
-
-def how_it_died(exitcode: int | None) -> str:
-    """An exit code as a clause."""
-    if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"was killed by {name}{hint}"
-    return f"ended with exit code {exitcode}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.running.executors.coordinator import Executor
 from lth_bench.running.executors.link import ProcessLink
 from lth_bench.running.executors.processes import worker_context
+from lth_bench.running.executors.ranks import on_device
 
 if TYPE_CHECKING:
     from lth_bench.running.executors.stopping import StopSignals
@@ -29,7 +29,7 @@ class LocalExecutor(Executor[ProcessLink]):
 
     def start(self, device: str) -> ProcessLink:
         """A new worker process."""
-        return ProcessLink(self._context, replace(self.config, device=device))
+        return ProcessLink(self._context, on_device(self.config, device))
 
     def wait(
         self, links: Sequence[ProcessLink], stop: StopSignals | None, seconds: float | None = None

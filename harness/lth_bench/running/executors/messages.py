@@ -50,7 +50,7 @@ class GivenBack:
 
 @dataclass(frozen=True)
 class WorkerReady:
-    """From a worker on another machine: I have what the run needs, and wait for work."""
+    """From a worker: I have started, have what the run needs, and wait for work."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lth_bench.running.provenance import describe
+from lth_bench.suite.spec import devices_per_training
 from lth_bench.system import devices
 from lth_bench.system.devices import Devices
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lth_bench.running.plan import Planned
     from lth_bench.running.progress import Listener
     from lth_bench.running.request import Execution
+    from lth_bench.suite.spec import Suite
 
 
 class Workplace(Protocol):
@@ -34,6 +36,9 @@ class Workplace(Protocol):
 
     def require_dtype(self, dtype: str, recipe: str) -> None:
         """UserError where its devices have no units for the dtype that a recipe asks for."""
+
+    def gather(self, each: int) -> None:
+        """Give every worker so many devices. UserError where there are fewer."""
 
     def probe(self) -> None:
         """Leave out devices that cannot be used. UserError where none is left."""
@@ -63,6 +68,7 @@ class ThisMachine:
 
         get_ready()  # workers import while this process does
         self._asked = execution.workers
+        self._each = 1
         self._probed: list[Probed] = []
         self.devices = devices.choose(execution.device)
         self.workers = devices.workers_for(self.devices.names, self._asked)
@@ -76,12 +82,17 @@ class ThisMachine:
         """UserError where a device has no units for it."""
         devices.check_dtype(dtype, self.devices.names, recipe)
 
+    def gather(self, each: int) -> None:
+        """Give every worker so many devices. UserError where there are fewer."""
+        self._each = each
+        self.workers = devices.workers_for(self.devices.names, self._asked, each)
+
     def probe(self) -> None:
         """Ask every GPU."""
         from lth_bench.running.executors.probe import usable
 
         self.devices, self._probed = usable(self.devices)
-        self.workers = devices.workers_for(self.devices.names, self._asked)
+        self.workers = devices.workers_for(self.devices.names, self._asked, self._each)
 
     def describe(self) -> dict[str, Any]:
         """This machine."""
@@ -101,6 +112,14 @@ class ThisMachine:
 
         del planned, registry
         LocalExecutor(config, self.workers).run(work, handle)
+
+
+def require_hardware(place: Workplace, suite: Suite) -> None:
+    """Arrange a place's devices as the suite's recipes need them. UserError where it cannot."""
+    for task in suite.tasks:
+        dtype = str(task.recipe.get("dtype", "float32"))
+        place.require_dtype(dtype, task.recipe_name)
+    place.gather(devices_per_training(suite))
 
 
 @contextmanager

@@ -154,15 +154,22 @@ class RayCluster:
         total = ray.cluster_resources()
         self._gpus, self._cpus = total.get("GPU", 0.0), int(total.get("CPU", 0))
         self.devices = self._chosen(execution.device)
-        count = self._asked or int(self._gpus if self._on_gpus else self._cpus)
-        if count < 1:
-            raise UserError(
-                "the cluster has no CPUs or GPUs yet, so say how many workers to wait for with "
-                "--workers N"
-            )
-        self.workers = list(self.devices.names) * count
+        self.gather(1)
         self.here = ["cpu"]
         """This machine reads the data, and trains only where it is a node too."""
+
+    def gather(self, each: int) -> None:
+        """Give every worker so many devices of one node. UserError where the cluster has fewer."""
+        slots = int(self._gpus if self._on_gpus else self._cpus)
+        count = self._asked or slots // each
+        if count < 1:
+            raise UserError(
+                f"the cluster has {slots} {'GPUs' if self._on_gpus else 'CPUs'}, and a worker "
+                f"takes {each} of one node; start more, or say how many workers to wait for "
+                f"with --workers N"
+            )
+        names = [f"cuda:{i}" for i in range(each)] if self._on_gpus else ["cpu"] * each
+        self._each, self.workers = each, [",".join(names)] * count
 
     @property
     def _on_gpus(self) -> bool:
@@ -187,7 +194,9 @@ class RayCluster:
     def resources(self) -> dict[str, float]:
         """What Ray keeps for each worker: part of a GPU where there are more workers than that."""
         if not self._on_gpus:
-            return {"num_cpus": 1}
+            return {"num_cpus": self._each}
+        if self._each > 1:
+            return {"num_cpus": self._each, "num_gpus": self._each}
         share = math.ceil(len(self.workers) / self._gpus) if self._gpus else 1
         return {"num_cpus": 1, "num_gpus": round(1 / share, 4) if share > 1 else 1}
 

@@ -20,6 +20,7 @@ from lth_bench.running.executors.messages import (
     to_plain,
     unpack,
 )
+from lth_bench.running.executors.ranks import on_device
 from lth_bench.running.progress import Note
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RayLink:
     """A worker on a node, through the actor that watches over it."""
 
     def __init__(self, ray: Any, actor: Any, device: str) -> None:
-        self.name, self.ready = device, False
+        self.name, self.host, self.ready = device, "", False
         self._ray, self._actor = ray, actor
         self._heard: deque[Message] = deque()
         self._ended: Ended | None = None
@@ -59,6 +60,7 @@ class RayLink:
             )
             return
         self.name = answer["node"]
+        self.host = self.name.partition(" ")[0]
         self._heard.extend(map(unpack, answer["said"]))
         dead = bool(self._heard) and isinstance(self._heard[-1], Ended)
         self.hearing = None if dead else self._actor.hear.remote()
@@ -71,12 +73,11 @@ class RayLink:
         """The next message that has arrived."""
         while self._heard:
             message = self._heard.popleft()
-            if isinstance(message, WorkerReady):
-                self.ready = True
-            elif isinstance(message, Ended):
+            if isinstance(message, Ended):
                 self._ended = message
-            else:
-                return message
+                continue
+            self.ready = self.ready or isinstance(message, WorkerReady)
+            return message
         return None
 
     def ended(self) -> Ended | None:
@@ -140,7 +141,7 @@ class RayExecutor(Executor[RayLink]):
         """A new actor. It waits until the cluster has a place for it."""
         from lth_bench.running.executors.ray_agent import Agent
 
-        config = replace(self.config, device=device, plugins=())
+        config = replace(on_device(self.config, device), plugins=())
         # `hear` waits on a thread of its own while others are called
         actor = (
             self._ray.remote(Agent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from lth_bench.lottery.experiment import Experiment
@@ -50,6 +50,8 @@ class Schedule:
         self._open: set[Group] = set()
         self._suspects: list[WorkUnit] = []
         self._groups: dict[str, Group] = {}
+        self.more: Callable[[Task | None], list[Planned]] = lambda _: []
+        """What may be done besides where nothing waits, of a task or of any."""
         self.add(planned)
 
     def add(self, planned: Iterable[Planned]) -> None:
@@ -95,6 +97,11 @@ class Schedule:
         """
         if running is None and self._suspects:
             return self._suspects.pop(0)
+        if not len(self):
+            # no more than fills a cohort, whose empty places cost as much, or keeps a core busy
+            free = min(room, places or int(running is None))
+            while self._count < free and (more := self.more(running)):
+                self.add(more)
         items: list[Planned] = []
         task = running
         while len(items) < room:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.running.executors.coordinator import Executor
-from lth_bench.running.executors.messages import Begin, Ended, GiveBack, GivenBack, Message, Room
+from lth_bench.running.executors.messages import (
+    Begin,
+    Ended,
+    GiveBack,
+    GivenBack,
+    Message,
+    Room,
+    WorkerReady,
+)
 from lth_bench.running.executors.worker import COMPANY
 from lth_bench.running.progress import Recorded
 
@@ -72,12 +80,13 @@ class SimulatedLink:
     """A worker that takes as long as a real one would, by the same rules as `Worker` and `Pool`."""
 
     ready = True
+    host = "simulated"
 
     def __init__(self, world: World, number: int) -> None:
         self.name, self.number = f"simulated {number}", number
         self.busy = 0.0
         """Seconds in which it trained."""
-        self.said: deque[Message] = deque()
+        self.said: deque[Message] = deque([WorkerReady()])
         self._world = world
         self._live: list[SimulatedWork] = []
         self._asked = self._training = self._gives = self._over = False
@@ -163,9 +172,13 @@ class SimulatedExecutor(Executor[SimulatedLink]):
     """Feeds simulated workers, each of which behaves as one of this machine would."""
 
     def __init__(self, world: World, workers: int) -> None:
-        super().__init__(None, ["simulated"] * workers)  # type: ignore[arg-type]  # needs no config
         self.world = world
+        super().__init__(None, ["simulated"] * workers)  # type: ignore[arg-type]  # needs no config
         self.links: list[SimulatedLink] = []
+
+    def now(self) -> float:
+        """Seconds of simulated time."""
+        return self.world.now
 
     def start(self, device: str) -> SimulatedLink:
         """A new worker."""

@@ -30,6 +30,7 @@ from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.running.executors.messages import to_plain
 from lth_bench.running.executors.needs import NodeNeeds
 from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
@@ -39,13 +40,16 @@ from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.checkpoints.policy import EVERY, CheckpointPolicy
-from lth_bench.training.dispatch.serving import last_half
-from lth_bench.training.dispatch.workbench import Work, Workbench
+from lth_bench.training.dispatch.serving import Work, last_half
+from lth_bench.training.dispatch.variant import with_data
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.cohort_size import CohortSizes, cohort_sizes_file
 from lth_bench.training.engine.layouts import ways_to_stack
+from lth_bench.training.input.ablated import AblatedView
 from lth_bench.training.input.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.input.task_data import Examples
 from lth_bench.training.keys import digest
+from lth_bench.training.parallel.leader import RankLeader
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.start import start_values
 
@@ -64,6 +68,8 @@ class WorkerConfig:
     devices: tuple[str, ...] = ()
     """Of all worker processes on this machine, which share its memory and its cores; `()` where
     this is the only one."""
+    ranks: tuple[str, ...] = ()
+    """The device of each rank where trainings are spread over several, its own first; else `()`."""
     artifacts: Path
     data_root: Path
     plugins: tuple[Path, ...] = ()
@@ -90,7 +96,9 @@ class Worker:
         saving: CheckpointPolicy | None = None,
         *,
         cache: TrainingCache | None = None,
+        leader: RankLeader | None = None,
     ) -> None:
+        """`leader` spreads trainings over devices, where there are several."""
         self.config = config
         self.device = torch.device(config.device)
         self.registry = registry or load_registry(config.plugins, not config.no_plugins)
@@ -99,11 +107,13 @@ class Worker:
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
         self._source: Workbench | None = None
+        self._followed: dict[str, Workbench] = {}
         self.cohort_sizes = CohortSizes(
             cohort_sizes_file(), config.execution.cohort_size, config.execution.exact_cohort_size
         )
         self.pool = Pool(device=config.device) if pool is None else pool
         self._alone = pool is None
+        self._leader = leader
         self._saving = saving or CheckpointPolicy(config.checkpoint_every)
         with unchanged():
             self._observers = self.registry.make_observers().working
@@ -129,17 +139,19 @@ class Worker:
             self.pool.start(partial(self.run, experiment, emit), experiment.experiment_id)
 
     def serve(self) -> Work:
-        """Run some of the trainings that experiments wait for. Returns what was really trained."""
-        if self._bench is None or not len(self.pool):
-            return Work()
-        benches = [self._bench[1], *([self._source] if self._source is not None else [])]
-        for bench in benches:
-            bench.trained = Work()
-        # at cohort size 1 only the last experiments of a run have company
-        self.pool.serve(benches[0], level=self.cohort_size == 1)
+        """Run some of the trainings that experiments wait for. Returns what `take_work` does."""
+        if self._bench is not None and len(self.pool):
+            # at cohort size 1 only the last experiments of a run have company
+            self.pool.serve(self._bench[1], level=self.cohort_size == 1)
+        return self.take_work()
+
+    def take_work(self) -> Work:
+        """What was really trained since this was asked last."""
         done = Work()
-        for bench in benches:
-            done.add(bench.trained.steps, bench.trained.seconds)
+        for bench in (self._bench[1] if self._bench is not None else None, self._source):
+            if bench is not None:
+                done.add(bench.trained.steps, bench.trained.seconds, bench.trained.examples)
+                bench.trained = Work()
         return done
 
     def give_back(self) -> list[str]:
@@ -287,11 +299,25 @@ class Worker:
         _, bench, test = self._bench
         return bench, test
 
+    def followed(self, task: Experiment | SourceTask, view: AblatedView | None) -> Workbench:
+        """In a follower: a task on this rank's device, as an ablation sees it. The last two stay,
+        since a transfer alternates.
+        """
+        key = digest(to_plain(task))
+        if key not in self._followed:
+            while len(self._followed) > 1:
+                self._followed.pop(next(iter(self._followed))).data.close()
+            self._followed[key] = self._made(task)[0]
+        bench = self._followed[key]
+        return bench if view is None else with_data(bench, view)
+
     def _close(self) -> None:
         """Free the last task's memory."""
         for bench in (self._bench[1] if self._bench is not None else None, self._source):
             if bench is not None:
                 bench.data.close()
+        if self._leader is not None:
+            self._leader.forget()
         self._bench = self._source = None
 
     def _made(self, task: Experiment | SourceTask) -> tuple[Workbench, Examples]:
@@ -317,6 +343,7 @@ class Worker:
             objective=objective,
             objective_config=task.objective,
             start=start_values(self.config.artifacts, task.model),
+            spread=partial(self._leader.layout, task) if self._leader is not None else None,
         )
         return bench, test
 

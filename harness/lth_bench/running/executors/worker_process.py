@@ -19,6 +19,8 @@ from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
 
 if TYPE_CHECKING:
     from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.progress import DiskRefused, Note, Recorded
+    from lth_bench.training.dispatch.serving import Work
 
 
 def worker_main(
@@ -51,9 +53,11 @@ def worker_main(
     )
     from lth_bench.running.executors.needs import lacking
     from lth_bench.running.executors.pool import Pool
+    from lth_bench.running.executors.ranks import FollowerProcess
     from lth_bench.running.executors.worker import Worker
-    from lth_bench.running.progress import StepsTrained
+    from lth_bench.running.progress import Recorded, StepsTrained
     from lth_bench.system.devices import prepare_process
+    from lth_bench.training.parallel.leader import RankLeader
 
     prepare_process(config.device)
     worker: Worker | None = None
@@ -65,7 +69,20 @@ def worker_main(
 
             cache = FetchingCache(artifacts, config.artifacts / "trainings", config.trained_since)
         pool = Pool(watchdog.begin, config.execution.timeout, config.device)
-        return Worker(config, pool=pool, saving=saving, cache=cache)
+        leader = (
+            RankLeader(partial(FollowerProcess, config), config.ranks) if config.ranks else None
+        )
+        return Worker(config, pool=pool, saving=saving, cache=cache, leader=leader)
+
+    def tell_work(work: Work) -> None:
+        if work.steps:
+            send(pipe, StepsTrained(work.steps, work.seconds, work.examples))
+
+    def tell(event: Recorded | Note | DiskRefused) -> None:
+        """An experiment's end comes after its trainings: with the last end, the run is over."""
+        if isinstance(event, Recorded) and event.ends and worker is not None:
+            tell_work(worker.take_work())
+        send(pipe, event)
 
     def hear() -> None:
         """Do what the coordinator says next: begin experiments, or give some back."""
@@ -75,7 +92,7 @@ def worker_main(
         if isinstance(said, GiveBack):
             send(pipe, GivenBack(tuple(worker.give_back())))
         elif isinstance(said, Begin):
-            worker.begin(said.experiments, partial(send, pipe))
+            worker.begin(said.experiments, tell)
 
     if config.needs is not None:
         try:
@@ -83,9 +100,11 @@ def worker_main(
             reason = lacking(config.needs, worker)
         except UserError as error:
             reason = f"cannot run this: {error.message}"
-        send(pipe, Unfit(reason) if reason else WorkerReady())
         if reason:
+            send(pipe, Unfit(reason))
             return
+    with contextlib.suppress(OSError):  # the coordinator may be gone, which is noticed next
+        send(pipe, WorkerReady())
     while True:
         try:
             hear()
@@ -95,9 +114,7 @@ def worker_main(
                     hear()
                 while pipe.poll():
                     hear()
-                work = worker.serve()
-                if work.steps:
-                    send(pipe, StepsTrained(work.steps, work.seconds))
+                tell_work(worker.serve())
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone
         except Preempted:

@@ -168,6 +168,15 @@ def metrics(case: ObjectiveCase) -> str:
                 raise Broken(f"{metric.name} must be a finite float, but is {value!r:.80}")
             if metric.unit == "fraction" and not 0 <= value <= 1:
                 raise Broken(f"{metric.name} is a fraction, but {value:g} is not in [0, 1]")
+        with torch.no_grad():
+            evidence = objective.evidence(outputs, targets)
+        right = call("right", objective.right, evidence, targets)
+        for name, which in right.items():
+            if name not in names or which.dtype != torch.bool or which.shape != (N,):
+                raise Broken(f"right must give a bool tensor [{N}] for names in `metrics`, but "
+                             f"gives {name!r}")  # fmt: skip
+            if not math.isclose(share := float(which.double().mean()), found[name], abs_tol=1e-9):
+                raise Broken(f"{name} is {found[name]:g}, but {share:g} of the examples are right")
     first = case.made.primary
     return f"ranked by {first.name}, {'higher' if first.higher_is_better else 'lower'} is better"
 

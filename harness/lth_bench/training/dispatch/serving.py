@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +30,22 @@ from lth_bench.training.state import Outcome
 
 if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench
+
+
+@dataclass
+class Work:
+    """An amount of training."""
+
+    steps: int = 0
+    """Summed over the members of cohorts."""
+    seconds: float = 0.0
+    examples: int = 0
+
+    def add(self, steps: int, seconds: float, examples: int) -> None:
+        """Add to it."""
+        self.steps, self.examples = self.steps + steps, self.examples + examples
+        self.seconds += seconds
+
 
 POLL = 0.05
 """Seconds between checks of a training that another process is doing."""
@@ -300,7 +317,8 @@ def _fits(
             bench.forget_layouts()
             raise
         return False
-    bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
+    steps, seconds = (cohort.done - before) * len(mine), time.perf_counter() - began
+    bench.trained.add(steps, seconds, steps * recipe.batch_size)
     _note_memory(mine, bench.memory.of(cohort.layout))
     return True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lth_bench.training.dispatch.workbench import Work, Workbench
+from lth_bench.training.dispatch.serving import Work
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.ablated import AblatedView, ablated_data
 from lth_bench.training.recipe import Recipe
 
@@ -43,7 +44,7 @@ class Variant(Workbench):
         self.__dict__.update(whole.__dict__)
         self._whole, self.variants = whole, {}
         if view is not None:
-            self.data = ablated_data(whole.data, view)
+            self.data, self.view = ablated_data(whole.data, view), view
             self._config = {
                 **whole._config,
                 "data": {**whole._config["data"], "seen": view},

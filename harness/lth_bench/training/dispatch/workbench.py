@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,14 +22,17 @@ from lth_bench.system.blame import build_error, ends_the_run, place_of, training
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.checkpoints.checkpoint import CheckpointStore
 from lth_bench.training.checkpoints.policy import CheckpointPolicy
-from lth_bench.training.dispatch.serving import cohort_size_of, serve
+from lth_bench.training.dispatch.serving import Work, cohort_size_of, serve
 from lth_bench.training.engine.cohort_size import CohortSizes, Stacking
 from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
 from lth_bench.training.engine.layouts.alone import leaves_out_background
 from lth_bench.training.engine.network import Network, require_finite
 from lth_bench.training.graphs import PeakMemory, current
+from lth_bench.training.input.ablated import AblatedView
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
+from lth_bench.training.parallel.layout import DataParallel
+from lth_bench.training.parallel.refusals import Spread, spread_over
 from lth_bench.training.pending_fit import ALONE, FitContext, PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
@@ -42,20 +44,6 @@ MEMORY = 2**28
 """Approximate bytes of finished trainings cached in memory."""
 LAYOUTS = 2
 """Layouts cached on the device, with their captured steps."""
-
-
-@dataclass
-class Work:
-    """An amount of training."""
-
-    steps: int = 0
-    """Summed over the members of cohorts."""
-    seconds: float = 0.0
-
-    def add(self, steps: int, seconds: float) -> None:
-        """Add to it."""
-        self.steps += steps
-        self.seconds += seconds
 
 
 class Workbench:
@@ -76,11 +64,12 @@ class Workbench:
         objective: Objective | None = None,
         objective_config: Mapping[str, object] | None = None,
         start: Mapping[str, Tensor] | None = None,
+        spread: Spread | None = None,
     ) -> None:
         """`checkpoint_policy` decides when trainings write checkpoints; a process's benches share
         one. `objective` is cross-entropy by default; `objective_config` is its name and parameters,
         or None for cross-entropy. `start` has initial values by state-dict key, of the file that
-        `model_config` names.
+        `model_config` names. `spread` makes layouts over several devices.
         """
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
@@ -90,7 +79,9 @@ class Workbench:
         self.objective = (objective or CrossEntropy()).bound(data.train.y, data.info)
         """Bound to the training split."""
         self._drawn = without_start(model_config)
-        self._start = dict(start or {})
+        self._start, self._spread = dict(start or {}), spread
+        self.view: AblatedView | None = None
+        """What the training data lacks; see dispatch/variant.py."""
         shape = data.input_shape
         with self._building(), seeded("shape"):
             module = model.build(shape, data.classes)
@@ -132,6 +123,8 @@ class Workbench:
 
     def layout(self, recipe: Recipe, cohort_size: int, kind: LayoutType) -> Layout:
         """The layout for cohorts of this recipe, cohort size and kind."""
+        if recipe.devices > 1:
+            return spread_over(recipe, self._spread)(self, recipe)
         key = (recipe, cohort_size, kind)
         found = self._layouts.pop(key, None)
         if found is None:
@@ -142,11 +135,15 @@ class Workbench:
         return found
 
     def cohort_size(self, recipe: Recipe) -> int:
-        """The cohort size under this recipe; 1 in few bits, which no stacked layout rounds to."""
-        return 1 if recipe.bits is not None else self._stacking(recipe).size
+        """The cohort size under this recipe; 1 in few bits, which no stacked layout rounds to, and
+        over several devices.
+        """
+        return 1 if recipe.bits or recipe.devices > 1 else self._stacking(recipe).size
 
     def kind(self, request: FitRequest, cohort_size: int) -> LayoutType:
         """The layout class of a training in cohorts of this size."""
+        if request.recipe.devices > 1:
+            return DataParallel
         stacks = self._stacking(request.recipe).stacks if cohort_size > 1 else None
         return kind_of(self.network, self.data, request, cohort_size, stacks)
 

@@ -7,7 +7,7 @@ counts on the device. Every other objective takes the general way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -27,6 +27,9 @@ class Judged:
     """Mean over the examples, without label smoothing."""
     metrics: Mapping[str, float]
     """Every metric of the objective by name."""
+    right: Mapping[str, Tensor] = field(default_factory=dict, compare=False)
+    """Of each metric that is the fraction of examples that are right, which ones: bool [N] in the
+    split's order, on the device where they were found."""
 
 
 def is_plain(objective: Objective) -> bool:
@@ -77,6 +80,21 @@ def _measured(objective: Objective, evidence: Tensor, y: Tensor) -> dict[str, fl
     return {name: float(found[name]) for name in names}
 
 
+def _right(objective: Objective, judged: Judged, evidence: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Which examples are right, by metric: bool [N]."""
+    found: object = objective.right(evidence, y)
+    if not isinstance(found, Mapping) or not set(found) <= set(judged.metrics):
+        raise _wrong(objective, "right", f"some of {', '.join(judged.metrics)} by name", found)
+    for name, right in found.items():
+        if not isinstance(right, Tensor) or right.dtype != torch.bool or right.shape != y.shape[:1]:
+            raise _wrong(objective, "right", f"a bool tensor [{len(y)}] as {name}", right)
+        share, value = int(right.sum()) / len(y), judged.metrics[name]
+        if not abs(share - value) < 0.5 / len(y):  # a mean in float32 is not its float64 to the bit
+            wanted = f"examples whose fraction is {name} of measure, {value:.6g}"
+            raise _wrong(objective, "right", wanted, share)
+    return dict(found)
+
+
 def _wrong(objective: Objective, method: str, wanted: str, found: object) -> TrainingError:
     what = f"a tensor {list(found.shape)}" if isinstance(found, Tensor) else f"{found!r:.80}"
     return TrainingError(
@@ -108,21 +126,30 @@ def judge_all(objective: Objective, tallies: Sequence[Tally]) -> list[Judged]:
     the device is read three times. Where an output is NaN the metrics mean nothing; the loss
     shows it.
     """
-    whole = [tally.whole for tally in tallies]
-    losses, evidence = (torch.stack(each).cpu() for each in list(zip(*whole, strict=True))[:2])
-    targets = whole[0][2].cpu()
+    losses, evidence, targets = _read(tallies)
     return [
         Judged(float(loss.mean()), _measured(objective, seen, targets))
         for loss, seen in zip(losses, evidence, strict=True)
     ]
 
 
+def _read(tallies: Sequence[Tally]) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses [M, N], evidence [M, N, …] and targets [N, …], on the CPU."""
+    whole = [tally.whole for tally in tallies]
+    losses, evidence = (torch.stack(each).cpu() for each in list(zip(*whole, strict=True))[:2])
+    return losses, evidence, whole[0][2].cpu()
+
+
 def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Judged:
-    """The evaluation of one member over batches of outputs and targets."""
+    """The evaluation of one network over batches of outputs and targets, with the examples that are
+    right.
+    """
     tally = Tally(objective)
     for outputs, y in batches:
         tally.add(outputs, y)
-    return judge_all(objective, [tally])[0]
+    losses, evidence, targets = _read([tally])
+    found = Judged(float(losses[0].mean()), _measured(objective, evidence[0], targets))
+    return replace(found, right=_right(objective, found, evidence[0], targets))
 
 
 @torch.no_grad()

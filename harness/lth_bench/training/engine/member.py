@@ -221,6 +221,7 @@ class Member:
             self.use(mask)
         else:
             layout.enforce()
+        layout.changed()
 
     def stepped(self, steps: int = 1, changed: bool = False) -> None:
         """Record finished steps. `changed`: whether `on_step` returned a `Change`."""

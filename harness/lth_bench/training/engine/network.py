@@ -166,12 +166,17 @@ class Network:
     def evaluate(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> Judged:
-        """Mean loss and metrics over a split, in eval mode."""
-        if not is_plain(self.objective):
-            with evaluating(self.module):
-                return judge(self.objective, self._outputs(split, data, mask, parametrize))
-        loss, right = self.evaluated(split, data, mask, parametrize).flatten().tolist()
-        return Judged(loss / len(split), {"accuracy": right / len(split)})
+        """Mean loss, metrics and the examples that are right over a split, in eval mode. Waits for
+        the device once for plain cross-entropy.
+        """
+        with evaluating(self.module):
+            outputs = self._outputs(split, data, mask, parametrize)
+            if not is_plain(self.objective):
+                return judge(self.objective, outputs)
+            sums, which = loss_and_correct(outputs)
+        loss, right = sums.flatten().tolist()
+        accuracy = {"accuracy": right / len(split)}
+        return Judged(loss / len(split), accuracy, {"accuracy": which})
 
     @torch.no_grad()
     def evaluated(
@@ -243,15 +248,25 @@ def require_finite(module: nn.Module, built: str) -> None:
 
 
 def loss_and_correct_sums(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Over batches of logits [N, classes] and labels [N]: summed cross-entropy and number of
-    correct examples. [2, 1], float64, on their device, without a synchronisation.
+    """The sums of `loss_and_correct`."""
+    return loss_and_correct(batches)[0]
+
+
+def loss_and_correct(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Over batches of logits [n, classes] and labels [n], on their device, without a
+    synchronisation.
+
+    Returns:
+        Summed cross-entropy and number of correct examples, float64 [2, 1], and which examples are
+        correct, bool [N] in the batches' order.
     """
     losses, right = [], []
     for logits, y in batches:
         losses.append(F.cross_entropy(logits, y, reduction="sum").double())
-        right.append((logits.argmax(1) == y).sum())
+        right.append(logits.argmax(1) == y)
+    which = torch.cat(right)
     # in sequence: another order of summation would change the last bits
-    return torch.stack([reduce(torch.add, losses), reduce(torch.add, right).double()])[:, None]
+    return torch.stack([reduce(torch.add, losses), which.sum().double()])[:, None], which
 
 
 def standard(tensor: Tensor) -> Tensor:

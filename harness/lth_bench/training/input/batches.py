@@ -12,7 +12,7 @@ from lth_bench.training.graphs import captures
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import StreamedData
-from lth_bench.training.input.task_data import TaskData, augment
+from lth_bench.training.input.task_data import WHOLE, Share, TaskData, augment
 from lth_bench.training.recipe import Recipe
 
 
@@ -40,13 +40,18 @@ class BatchSource(Protocol):
 
 
 def make_batch_source(
-    data: TaskData, recipe: Recipe, cohort_size: int, example_major: bool
+    data: TaskData,
+    recipe: Recipe,
+    cohort_size: int,
+    example_major: bool,
+    *,
+    share: Share = WHOLE,
 ) -> BatchSource:
-    """The batch source for this kind of data."""
+    """The batch source for this kind of data; of `share` of every batch."""
     if isinstance(data, StreamedData):
-        return StreamedBatchSource(data, recipe, cohort_size, example_major)
+        return StreamedBatchSource(data, recipe, cohort_size, example_major, share=share)
     assert isinstance(data, ResidentData)
-    return ResidentBatchSource(data, recipe, cohort_size, example_major)
+    return ResidentBatchSource(data, recipe, cohort_size, example_major, share=share)
 
 
 class ResidentBatchSource:
@@ -60,7 +65,13 @@ class ResidentBatchSource:
     static = True
 
     def __init__(
-        self, data: ResidentData, recipe: Recipe, cohort_size: int, example_major: bool
+        self,
+        data: ResidentData,
+        recipe: Recipe,
+        cohort_size: int,
+        example_major: bool,
+        *,
+        share: Share = WHOLE,
     ) -> None:
         self.data, self.recipe, self.cohort_size, self.example_major = (
             data,
@@ -69,6 +80,7 @@ class ResidentBatchSource:
             example_major,
         )
         self.per_epoch = recipe.steps_per_epoch(len(data.train))
+        self._first, self._size = share.first(recipe.batch_size), share.size(recipe.batch_size)
         self._stays = captures(data.device)
         self.at_once = self.per_epoch if self._stays else 1
         self._augments = bool(recipe.crop or recipe.flip)
@@ -82,9 +94,9 @@ class ResidentBatchSource:
         self._table = torch.zeros(
             self._kinds, cohort_size, self._used, dtype=torch.int64, device=device
         )
-        self._step = self._table[:, :, : recipe.batch_size]
+        self._step = self._table[:, :, : self._size]
         self._place = torch.zeros(cohort_size, 1, dtype=torch.int64, device=device)
-        self._span = torch.arange(recipe.batch_size, device=device)[None]
+        self._span = torch.arange(self._size, device=device)[None]
         self._next: int | None = None
         """Number of updates before the device's current batch; None before the first."""
         self._epochs: list[tuple[int, int] | None] = [None] * cohort_size
@@ -114,11 +126,11 @@ class ResidentBatchSource:
         self._next = done + steps
 
     def _position(self, start: int, done: int) -> int:
-        return (start + done) % self.per_epoch * self.recipe.batch_size
+        return (start + done) % self.per_epoch * self.recipe.batch_size + self._first
 
     def _slice(self, done: int) -> None:
         """Select the step's slice of the table, unless a captured graph reads the table itself."""
-        size = self.recipe.batch_size
+        size = self._size
         if len(self._offsets) == 1:
             place = self._position(self._starts[0], done)
             self._step = self._table[:, :, place : place + size]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import UserError
-from lth_bench.system.devices import cores
+from lth_bench.system.devices import all_of, cores
 from lth_bench.system.memory import host_memory
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ class Placement:
 
 
 def memory_of(devices: Sequence[str]) -> Memory:
-    """Memory for a run with one worker process per entry of `devices`. Uses the smallest device's
-    total memory, not what is currently free, so that every process makes the same choice.
+    """Memory for a run with one worker per entry of `devices`, which has a process for each of its
+    own. Uses the smallest device's total memory, not what is currently free, so that every process
+    makes the same choice.
     """
+    devices = all_of(devices)
     host, gpus = host_memory(), {d for d in devices if d != "cpu"}
     if not gpus:
         return Memory(host, host, len(devices), 0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.training.input.streaming import StreamedData
-from lth_bench.training.input.task_data import augment
+from lth_bench.training.input.task_data import WHOLE, Share, augment
 from lth_bench.training.recipe import Recipe
 
 
@@ -34,20 +34,23 @@ class StreamedBatchSource:
     at_once = 1
 
     def __init__(
-        self, data: StreamedData, recipe: Recipe, cohort_size: int, example_major: bool
+        self,
+        data: StreamedData,
+        recipe: Recipe,
+        cohort_size: int,
+        example_major: bool,
+        *,
+        share: Share = WHOLE,
     ) -> None:
-        self.data, self.recipe, self.cohort_size = data, recipe, cohort_size
+        self.data, self.recipe, self.cohort_size, self.share = data, recipe, cohort_size, share
         self.per_epoch = recipe.steps_per_epoch(len(data.train))
         self._augments = bool(recipe.crop or recipe.flip)
         data.expect(cohort_size)
 
         def rows(dtype: torch.dtype, *shape: int) -> tuple[Tensor, tuple[Tensor, ...]]:
             """All members' rows in the network's order, and a view for each slot."""
-            leading = (
-                (recipe.batch_size, cohort_size)
-                if example_major
-                else (cohort_size, recipe.batch_size)
-            )
+            size = share.size(recipe.batch_size)
+            leading = (size, cohort_size) if example_major else (cohort_size, size)
             whole = torch.zeros((*leading, *shape), dtype=dtype, device=data.device)
             return whole.flatten(0, 1), whole.unbind(1 if example_major else 0)
 
@@ -69,14 +72,15 @@ class StreamedBatchSource:
     def load(self, done: int, steps: int = 1) -> None:
         """Prepare the batch of the update that follows `done` updates."""
         assert steps == 1
-        size = self.recipe.batch_size
+        batch_size, share = self.recipe.batch_size, self.share
         used = {}
         for slot, (seed, start) in enumerate(zip(self._seeds, self._starts, strict=True)):
             epoch, position = divmod(start + done, self.per_epoch)
             used[seed, epoch] = about = self._epochs.get((seed, epoch)) or self._about(seed, epoch)
             self._epochs[seed, epoch] = about
-            part = slice(position * size, (position + 1) * size)
-            pixels = self.data.host_pixels(start + done, seed, self.recipe)
+            first = position * batch_size + share.first(batch_size)
+            part = slice(first, first + share.size(batch_size))
+            pixels = self.data.host_pixels(start + done, seed, self.recipe, share)
             self._slots_x[slot].copy_(pixels, non_blocking=True)
             self._slots_y[slot].copy_(about.labels[part])
             if self._augments:

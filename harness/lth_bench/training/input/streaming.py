@@ -18,7 +18,7 @@ from lth_bench.data.info import DatasetInfo
 from lth_bench.data.reading import ImageReader, Images, InMemory, Stream
 from lth_bench.data.splits import count_values, split
 from lth_bench.training.input.resident import ResidentSplit
-from lth_bench.training.input.task_data import Examples, TaskData
+from lth_bench.training.input.task_data import WHOLE, Examples, Share, TaskData
 from lth_bench.training.recipe import Recipe
 
 BLOCK = 256
@@ -192,21 +192,24 @@ class StreamedData(TaskData):
         """This step's images, copied to the device."""
         return self.host_pixels(step, seed, recipe).to(self.device, non_blocking=True)
 
-    def host_pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """This step's images on the CPU, in pinned memory if the device is a GPU.
+    def host_pixels(self, step: int, seed: int, recipe: Recipe, share: Share = WHOLE) -> Tensor:
+        """This step's images on the CPU, in pinned memory if the device is a GPU; those of `share`,
+        and no others are read.
 
         The following steps are read ahead. A training that continues finds them ready; one that
         starts, or has another seed, waits for its first batch. Repeated requests for the same step
         share one read.
         """
-        size = recipe.batch_size
-        course = next((c for c in self._courses if c.leads_to(step, seed, size)), None)
+        kind = (seed, recipe.batch_size, share)
+        course = next((c for c in self._courses if c.leads_to(step, kind)), None)
         if course is not None:
             self._courses.remove(course)
         else:
             while len(self._courses) >= self._most:
                 self._courses.pop(0).stream.close()
-            course = _Course(data=self, reader=self._reader, seed=seed, recipe=recipe, start=step)
+            course = _Course(
+                data=self, reader=self._reader, seed=seed, recipe=recipe, share=share, start=step
+            )
         self._courses.append(course)  # most recently used last
         return course.at(step)
 
@@ -233,20 +236,29 @@ class _Course:
     """One training's sequence of batches."""
 
     def __init__(
-        self, *, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
+        self,
+        *,
+        data: StreamedData,
+        reader: ImageReader,
+        seed: int,
+        recipe: Recipe,
+        share: Share,
+        start: int,
     ) -> None:
-        self._data, self._seed, self._size = data, seed, recipe.batch_size
+        self._data, self._seed, self._size, self._share = data, seed, recipe.batch_size, share
         self._per_epoch = recipe.steps_per_epoch(len(data.train))
         self._epoch, self._order = -1, torch.empty(0)
         self._last: Tensor | None = None
-        images, depth = data.train.x.images, reader.depth(self._size)
+        images, depth = data.train.x.images, reader.depth(share.size(self._size))
         self.stream = Stream(
             reader=reader, images=images, order=self._index, start=start, depth=depth
         )
 
-    def leads_to(self, step: int, seed: int, size: int) -> bool:
-        """Whether this step's batch is the next in sequence, or the one returned last."""
-        if (seed, size) != (self._seed, self._size):
+    def leads_to(self, step: int, kind: tuple[int, int, Share]) -> bool:
+        """Whether this step's batch is the next in sequence, or the one returned last. `kind`:
+        seed, batch size and share.
+        """
+        if kind != (self._seed, self._size, self._share):
             return False
         next_one = self.stream.position
         return step == next_one or (step == next_one - 1 and self._last is not None)
@@ -261,5 +273,6 @@ class _Course:
         epoch, position = divmod(step, self._per_epoch)
         if epoch != self._epoch:  # steps never go back
             self._epoch, self._order = epoch, self._data.host_order(self._seed, epoch)
-        part = self._order[position * self._size : (position + 1) * self._size]
+        first = position * self._size + self._share.first(self._size)
+        part = self._order[first : first + self._share.size(self._size)]
         return self._data.train.x.index[part]

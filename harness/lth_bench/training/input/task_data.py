@@ -19,6 +19,27 @@ from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 
 
+@dataclass(frozen=True)
+class Share:
+    """The part of every batch that one of several devices takes: equal ones, in order of rank."""
+
+    rank: int = 0
+    of: int = 1
+    """Devices."""
+
+    def first(self, batch_size: int) -> int:
+        """Position in the batch of the share's first example."""
+        return self.rank * self.size(batch_size)
+
+    def size(self, batch_size: int) -> int:
+        """Examples in the share."""
+        return batch_size // self.of
+
+
+WHOLE = Share()
+"""The whole batch."""
+
+
 class Pixels(Protocol):
     """Images of a split: a tensor uint8 [N, C, H, W] on the device, or an object that
     replaces it.

@@ -83,7 +83,8 @@ def test_several_tasks_have_a_line_each(suite) -> None:
     assert said.pieces == [found.card.finding]
     rows = texts(grid)
     assert [row[0] for row in rows] == [task.name for task in found.card.tasks]
-    assert all(row[2].startswith("imp") for row in rows)
+    assert all(row[1].startswith("imp") for row in rows)
+    assert grid.caption == "First of each task, at 20% of the weights"
     assert opening(found, finding=False)[0] == grid
 
 

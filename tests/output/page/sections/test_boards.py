@@ -67,7 +67,7 @@ def test_one_task_has_no_table_across_tasks(suite) -> None:
 
 def test_two_tasks_are_compared_across(suite) -> None:
     known = suite(tasks=TWO, strategies=("dense", "imp", "random"))
-    assert set(known.boards) == {"matching", "area", "cost", "across"}
+    assert set(known.boards) == {"matching", "area", "cost", "across", "literature"}
 
 
 def test_dense_runs_alone_have_no_section(suite) -> None:

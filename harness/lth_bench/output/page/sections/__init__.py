@@ -12,12 +12,21 @@ from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.output.page.content import Part, Prose, Section
 from lth_bench.output.page.sections.answer import answer
 from lth_bench.output.page.sections.ranking import failures, ranking
-from lth_bench.output.page.sections.suite import beside, boards, claims, moved, repeat
+from lth_bench.output.page.sections.suite import (
+    beside,
+    boards,
+    claims,
+    literature,
+    measured_speed,
+    moved,
+    repeat,
+)
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
 from lth_bench.output.pictures.boundary import boundary, hull_distance
 from lth_bench.output.pictures.differences import break_even, ingredients
+from lth_bench.output.pictures.early_stop import early_stop_and_gap
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.masks import kept_per_unit, mask_maps
@@ -25,7 +34,6 @@ from lth_bench.output.pictures.metric import (
     against_cost,
     against_density,
     before_rewinding,
-    early_stop_and_gap,
 )
 from lth_bench.output.pictures.over_steps import distances, learning
 from lth_bench.output.pictures.procedure import procedure
@@ -62,6 +70,8 @@ def of_suite(suite: SuiteReport) -> list[Section]:
         beside(suite),
         moved(suite),
         tuning(suite),
+        measured_speed(suite),
+        literature(suite),
         claims(suite),
         repeat(suite),
     ]

@@ -12,7 +12,7 @@ from lth_bench.analysis.card import CHOSEN, Card, TaskCard
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.table import Cell, Style
-from lth_bench.output.card import cost_in_words, mean_in_words
+from lth_bench.output.card import cost_in_words, drawn_row, mean_in_words
 from lth_bench.output.interval import IntervalScale
 from lth_bench.output.page.content import (
     Code,
@@ -38,12 +38,13 @@ def answer(task: TaskReport) -> Section | None:
     card = task.card
     if card is None or not card.rows:
         return None
-    views = [_at_density(one) for one in (card, *card.elsewhere)]
+    views = [at_density(one) for one in (card, *card.elsewhere)]
     parts = views[0].parts if len(views) == 1 else [Views("weights kept", views)]
     return Section("answer", views[0].heading, parts)
 
 
-def _at_density(card: TaskCard) -> View:
+def at_density(card: TaskCard) -> View:
+    """A task's methods at one density, and how it was chosen."""
     chosen = CHOSEN[card.chosen].removeprefix("density ")
     about = (
         f"The density is {chosen}; verdicts are against {card.against}, and the "
@@ -57,9 +58,11 @@ def opening(suite: SuiteReport, finding: bool) -> list[Part]:
     """What came of a suite, of several tasks a line each, and what to do next. `finding`: whether
     it is to be said here, and not in the page's title.
     """
-    card = suite.card
-    if card is None:
-        return []
+    return [] if suite.card is None else of_card(suite.card, finding=finding)
+
+
+def of_card(card: Card, finding: bool) -> list[Part]:
+    """The same of a card."""
     parts: list[Part] = [Prose([card.finding], "finding")] if finding else []
     if len(card.tasks) > 1:
         parts.append(_tasks(card))
@@ -72,16 +75,16 @@ def opening(suite: SuiteReport, finding: bool) -> list[Part]:
 
 def _methods(card: TaskCard) -> Grid:
     measure = card.measure
-    scale = _scale(measure, [row.row for row in card.rows])
+    scale = scale_over(measure, [row.row for row in card.rows])
     rows = [] if card.dense is None else [_dense(card.dense, measure)]
     for row in card.rows:
         style: Style = "best" if row is card.best else ""
         cells = (
             Cell(place(row.row)),
             Cell(row.name, style),
-            Cell(_mean(row.row, measure), style),
-            _delta(row.row, measure),
-            _drawn(row.row, scale),
+            Cell(mean_text(row.row, measure), style),
+            delta_cell(row.row, measure),
+            drawn_cell(row.row, scale),
             Cell(row.verdict, row.style),
             Cell(cost_in_words(row)),
         )
@@ -101,64 +104,72 @@ def _methods(card: TaskCard) -> Grid:
 
 
 def _dense(row: BoardRow, measure: Measure) -> GridRow:
-    texts = ("", "dense", _mean(row, measure), "", "", "", "1×")
+    texts = ("", "dense", mean_text(row, measure), "", "", "", "1×")
     return GridRow([Cell(text) for text in texts], style="dense")
 
 
 def _tasks(card: Card) -> Grid:
     """A line a task: its first method, and the cheapest that matches."""
     rows = []
+    measure = card.tasks[0].measure
     one = len({task.measure.name for task in card.tasks}) == 1
-    scale = _scale(
-        card.tasks[0].measure,
-        [task.best.row for task in card.tasks if one and task.best is not None],
-    )
+    shares = card.shares
+    drawn = {task.name: drawn_row(task, card) for task in card.tasks if task.best is not None}
+    scale = scale_over(measure if one else None, list(drawn.values()))
     for task in card.tasks:
         best, cheapest = task.best, task.cheapest
         matched = "none yet" if cheapest is None else f"{cheapest.name} ({cost_in_words(cheapest)})"
-        found = [Cell("no result"), *[Cell("")] * 4]
+        found = [Cell("no result"), *[Cell("")] * 5]
         if best is not None:
             found = [
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
                 Cell(mean_in_words(task.measure, best.row, named=not one)),
-                _delta(best.row, task.measure),
-                _drawn(best.row, scale if one else None),
+                delta_cell(best.row, task.measure),
+                drawn_cell(drawn[task.name], scale),
                 Cell(best.verdict, best.style),
+                Cell(cost_in_words(best)),
             ]
-        rows.append(
-            GridRow([Cell(task.name), Cell(remaining(task.density)), *found, Cell(matched)])
-        )
-    measure = card.tasks[0].measure
+        own = [Cell(remaining(task.density))] if len(shares) > 1 else []
+        rows.append(GridRow([Cell(task.name), *own, *found, Cell(matched)]))
     columns = (
         Column("task", numeric=False),
-        Column("density %", "weights kept"),
+        *([Column("density %", "weights kept")] if len(shares) > 1 else []),
         Column("first", "and how many are not shown to be worse than it", numeric=False),
         Column(measure.column if one else "metric", "its mean over the seeds"),
         Column("Δ", "mean difference to what it is compared with, seed by seed, ± half of its 95% "
                "t-interval"),
-        Column("better →", "the difference drawn", numeric=False),
+        Column("better →", "the difference drawn" + ("" if one else ", in margins"), numeric=False),
         Column("verdict", numeric=False),
-        Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
+        Column("cost", COST),
+        Column("cheapest match", "the cheapest that is shown to be worse by less than the margin, "
+               "if at all", numeric=False),
     )  # fmt: skip
-    return Grid(caption="First of each task", columns=columns, rows=rows, head=0, cards=True)
+    where = "" if len(shares) > 1 else f", at {shares[0]} of the weights"
+    return Grid(
+        caption=f"First of each task{where}", columns=columns, rows=rows, head=0, cards=True
+    )
 
 
-def _scale(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
+def scale_over(measure: Measure | None, rows: Sequence[BoardRow]) -> IntervalScale | None:
+    """One scale for the differences of these rows; None where nothing was compared. Without a
+    measure better is above 0.
+    """
     known = [_whiskers(row) for row in rows if row["difference"] is not None]
     if not known:
         return None
-    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure.higher)
+    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure is None or measure.higher)
 
 
 def _whiskers(row: BoardRow) -> tuple[float | None, float | None, float | None]:
     return (row["difference_low"], row["difference"], row["difference_high"])
 
 
-def _delta(row: BoardRow, measure: Measure) -> Cell:
+def delta_cell(row: BoardRow, measure: Measure) -> Cell:
+    """The mean difference with half of its interval; empty where nothing was compared."""
     return Cell("" if row["difference"] is None else difference(row, "", measure).text)
 
 
-def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
+def drawn_cell(row: BoardRow, scale: IntervalScale | None) -> Cell:
     """What lies beyond the scale ends at its edge."""
     low, mean, high = _whiskers(row)
     if scale is None or mean is None:
@@ -181,5 +192,6 @@ def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
     )
 
 
-def _mean(row: BoardRow, measure: Measure) -> str:
+def mean_text(row: BoardRow, measure: Measure) -> str:
+    """The mean over the seeds, or a dash."""
     return "–" if row["mean"] is None else measure.value(row["mean"])

@@ -24,11 +24,14 @@ from lth_bench.output.page.content import (
 )
 from lth_bench.output.pictures import OF_GROUPS, transfer
 from lth_bench.output.words import listed
+from lth_bench.output.workers import summed_up
+from lth_bench.running.usage import recorded_uses
 
 TITLES = {
     "matching": "The sparsest ticket that matches the baseline",
     "area": "Over all densities: area under the curve",
     "cost": "What it costs to reach {0}",
+    "budget": "At equal total cost of search and training",
     "across": "Across tasks",
 }
 """By leaderboard, in the order they are read; {0} is the metric."""
@@ -50,6 +53,22 @@ def boards(suite: SuiteReport) -> Section | None:
             command = f"lth-bench leaderboard {_option(kind)}{metric}"
             parts += _parts(suite.boards[kind], f"{title.format(value)} ({command}).")
     return Section("boards", "Other leaderboards", parts) if parts else None
+
+
+def literature(suite: SuiteReport) -> Section | None:
+    """The papers' figures beside the suite's, where task and density fit."""
+    if "literature" not in suite.boards:
+        return None
+    parts = _parts(suite.boards["literature"], "The same by lth-bench compare --with literature.")
+    return Section("literature", "Beside the literature", parts)
+
+
+def measured_speed(suite: SuiteReport) -> Section | None:
+    """What `measure` has timed: whether tickets are faster, or only could be."""
+    if "latency" not in suite.boards:
+        return None
+    parts = _parts(suite.boards["latency"], "The same by lth-bench leaderboard --by latency.")
+    return Section("latency", "Faster, or only in theory?", parts)
 
 
 def moved(suite: SuiteReport) -> Section | None:
@@ -124,6 +143,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
         ("host", run.host),
         ("Python", run.python),
         ("torch", run.torch),
+        ("workers", summed_up(recorded_uses(run.workers)) or ""),
     ]
     told = {"device", "host", "python", "torch"}
     rows += [

@@ -4,10 +4,10 @@ const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
 // One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
-// f how far they reach down where that differs, n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
+// f how far they reach down where that differs, g half-widths of the second intervals, n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
-  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f),
+  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f), wide: numbers(trace.g),
     n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
     hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
@@ -48,7 +48,8 @@ function onAxis(trace, axis) {
   const y = trace.y.map(change).map(value => (axis.scale === 'log' && value <= 0 ? null : value));
   if (trace.reach === undefined) return { ...trace, y };
   const end = (sign, reach) => y.map((value, i) => (value === null || reach[i] === null ? null : value + sign * reach[i]));
-  return { ...trace, y, low: end(-1, trace.down ?? trace.reach), high: end(1, trace.reach) };
+  const wide = trace.wide && { wideLow: end(-1, trace.wide), wideHigh: end(1, trace.wide) };
+  return { ...trace, y, low: end(-1, trace.down ?? trace.reach), high: end(1, trace.reach), ...wide };
 }
 
 const trimmed = value => String(Number(value.toPrecision(4)));
@@ -86,6 +87,9 @@ function hover(panel, axis, trace, index) {
   const lines = [`<b>${escaped(trace.name)}</b>`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
   if (trace.high && trace.high[index] !== null) {
     lines.push(`95% interval ${shown(axis, trace.low[index])} to ${shown(axis, trace.high[index])}`);
+  }
+  if (trace.wideHigh && trace.wideHigh[index] !== null) {
+    lines.push(`${escaped(panel.wider)} ${shown(axis, trace.wideLow[index])} to ${shown(axis, trace.wideHigh[index])}`);
   }
   lines.push(`${escaped(panel.x.title)}: ${escaped(placed(panel.x, trace.x[index]))}`);
   if (trace.more) lines.push(`${escaped(panel.more.title)}: ${shown(panel.more, trace.more[index])}`);
@@ -129,10 +133,15 @@ function tracesOf(panel, axis, given, theme) {
     hoverlabel: { bordercolor: style.colour },
   };
   const bars = !trace.high ? undefined : {
-    type: 'data', symmetric: false, color: style.colour, thickness: 1, width: 2.5,
+    type: 'data', symmetric: false, color: style.colour, thickness: trace.wideHigh ? 2.2 : 1, width: trace.wideHigh ? 0 : 2.5,
     array: trace.high.map((high, i) => (high === null ? 0 : high - y[i])),
     arrayminus: trace.low.map((low, i) => (low === null ? 0 : y[i] - low)),
   };
+  if (trace.wideHigh) {
+    const array = trace.wideHigh.map((high, i) => (high === null ? 0 : high - y[i]));
+    found.push({ type: 'scatter', mode: 'markers', x: made.x, y, name: trace.name, hoverinfo: 'skip', marker: { size: 0.1, color: style.colour },
+      error_y: { type: 'data', array, color: style.colour, thickness: 0.7, width: 2.5 } });
+  }
   if (trace.look === 'line') found.push({ ...made, mode: 'lines+markers', error_y: bars });
   if (trace.look === 'points') found.push({ ...made, mode: 'markers', error_y: bars });
   if (trace.look === 'curve' || trace.look === 'level') {
@@ -359,6 +368,7 @@ function drawing(panel, axis, marks, theme, width) {
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
   const { heats, polygons, rasters, notes } = marks;
   let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.7 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
   if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
   const owners = [];

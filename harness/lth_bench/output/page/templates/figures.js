@@ -3,6 +3,7 @@
 
 const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: 'reset', showTips: false };
 const PAPER = { dark: false, page: '#ffffff', text: '#000000', quiet: '#444444', grid: '#e2e2e2', rule: '#bbbbbb', mouse: false };
+const PRINTED = { ...PAPER, lowest: 230 }; // lower figures than on the screen, so that pages fill
 const PAPER_WIDTH = 690; // pixels between the margins of A4
 const MOST_ROWS = 4000;
 const HEAT_WIDTH = 470;
@@ -74,6 +75,7 @@ class Figures {
       select.addEventListener('change', () => {
         this.choice[index] = Number(select.value);
         this.chosen();
+        chosenBy();
       });
     });
     this.details = element.querySelector('details.numbers');
@@ -122,7 +124,7 @@ class Figures {
   isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
 
   draw(place, colours = theme(), width = place.figure.clientWidth) {
-    if (place.figure.hidden || width === 0) return;
+    if (!window.Plotly || place.figure.hidden || width === 0) return;
     if (place.data.heats.length && !place.data.heats[0].texts) width = Math.min(width, HEAT_WIDTH);
     const { traces, layout, owners } = drawing(place.data, this.axis(place.data), this.marks(place.data), { font: theme().font, ...colours }, width);
     place.plot.style.minHeight = `${layout.height}px`;
@@ -170,6 +172,7 @@ class Figures {
     }
     bar.replaceChildren(...buttons);
     bar.hidden = buttons.length === 0;
+    roving(bar);
     if (focused !== null) buttons.find(made => made.dataset.name === focused)?.focus();
   }
 
@@ -191,13 +194,14 @@ class Figures {
       for (const mark of this.marks(data).traces.filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
         mark.y.forEach((y, i) => rows.push([
           data.title, mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
-          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '']));
+          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '',
+          mark.wideHigh && mark.wideHigh[i] !== null ? `${shown(axis, mark.wideLow[i])} to ${shown(axis, mark.wideHigh[i])}` : '']));
       }
       for (const heat of this.marks(data).heats) rows.push(...heatRows(data, axis, heat));
     }
     const first = this.shown()[0].data;
     const axis = this.axis(first);
-    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : ''];
+    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : '', first.wider ?? ''];
     const used = heads.map((_, index) => index).filter(index => rows.some(row => row[index] !== '') && (index > 0 || new Set(rows.map(cells => cells[0])).size > 1));
     return { heads, rows, used };
   }
@@ -247,7 +251,7 @@ function heatRows(data, axis, { x, y, z, reach, more, n }) {
     const half = value === null ? null : reach?.[j][i] ?? null;
     const end = sign => (half === null ? '' : shown(data.z, value + sign * half));
     return [[data.title, '', placed(data.x, x[i]), shown(data.z, value), end(-1), end(1), n ? String(n[j][i]) : '',
-      more ? shown(data.more, more[j][i]) : '', placed(axis, y[j])]];
+      more ? shown(data.more, more[j][i]) : '', placed(axis, y[j]), '']];
   }));
 }
 
@@ -275,12 +279,25 @@ for (const element of all('.group')) groups.push(new Figures(element));
 // The lines and controls that are off, in the link.
 for (const [place, off] of switchedOff) {
   const names = () => [...[...off].map(name => `.${name}`), ...[...off.controls].map(control => `*${control}`)];
-  choice(`${place.getAttribute('aria-labelledby')}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
+  choice(`${place.getAttribute('aria-labelledby').split(' ').at(-1)}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
     const given = text.split(',').filter(Boolean).map(decodeURIComponent);
     off.clear();
     off.controls.clear();
     for (const name of given) (name[0] === '*' ? off.controls : off).add(name.slice(1));
     for (const group of groups) if (group.off === off) group.touch();
+  });
+}
+
+// What is chosen for a group of figures, as its scale, in the link too.
+for (const group of groups.filter(({ choice: values }) => values.length)) {
+  choice(keyOf(group.element, '.group', 'figure'), () => group.choice.join('.'), text => {
+    const selects = all('.choices select', group.element);
+    text.split('.').slice(0, selects.length).forEach((value, index) => {
+      if (!selects[index].options[value]) return; // of another report
+      selects[index].value = value;
+      group.choice[index] = Number(value);
+    });
+    group.chosen();
   });
 }
 
@@ -314,10 +331,14 @@ function recolour() {
 function ontoPaper() {
   if (printing) return;
   printing = true;
+  drawOnPaper();
+}
+function drawOnPaper() {
   for (const group of groups.filter(({ element }) => element.offsetParent !== null)) {
-    const width = group.element.dataset.columns !== '1' ? PAPER_WIDTH / 2 - 16 : PAPER_WIDTH;
-    for (const place of group.places) group.draw(place, PAPER, width);
-    group.legend(PAPER);
+    const columns = Number(group.element.dataset.columns);
+    const width = columns === 1 ? PAPER_WIDTH : PAPER_WIDTH / columns - 16;
+    for (const place of group.places) group.draw(place, PRINTED, width);
+    group.legend(PRINTED);
   }
   plotsOntoPaper();
 }

@@ -31,6 +31,7 @@ function saveButtons(title, actions) {
     button.addEventListener('click', act);
     bar.append(button);
   }
+  roving(bar);
   return bar;
 }
 
@@ -39,6 +40,12 @@ for (const grid of all('.grid')) {
   const title = table.caption.textContent;
   const rows = () => [...table.rows].filter(row => !row.hidden).map(row => [...row.cells].map(cell => cell.textContent));
   grid.append(saveButtons(title, [['CSV', () => save(fileName(grid, title, 'csv'), 'text/csv', csvOf(rows()))]]));
+}
+
+for (const table of all('table.facts')) {
+  const title = table.caption.textContent;
+  const rows = () => [...table.rows].map(row => [...row.cells].map(cell => cell.textContent));
+  table.closest('.scroll').after(saveButtons(title, [['CSV', () => save(fileName(table, title, 'csv'), 'text/csv', csvOf(rows()))]]));
 }
 
 // On white, with a title and a legend, so that it can be read alone.
@@ -58,6 +65,7 @@ function standalone(group, { data, figure }) {
 }
 
 async function saveImages(group, format) {
+  await library;
   for (const place of group.shown()) {
     const made = standalone(group, place);
     const { width, height } = made.layout;

@@ -31,7 +31,7 @@ const plots = all('figure[data-plot]').map(figure => {
 });
 
 function drawPlot(place, colours = theme(), width = place.figure.clientWidth) {
-  if (width === 0) return;
+  if (!window.Plotly || width === 0) return;
   const height = Number(place.figure.dataset.height);
   const [traces, layout] = dressed(DATA.plots[place.figure.dataset.plot], colours, width, height);
   Plotly[place.drawn ? 'react' : 'newPlot'](place.plot, traces, layout, CONFIG);

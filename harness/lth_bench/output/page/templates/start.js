@@ -56,7 +56,7 @@ if (nav) {
   if (all('.task', nav).length > 1) root.classList.add('spied');
   window.addEventListener('scroll', later, { passive: true });
   window.addEventListener('resize', later, { passive: true });
-  spy();
+  later(); // after the first layout, which it would otherwise ask for twice
   nav.addEventListener('click', event => {
     const id = event.target.closest('a')?.getAttribute('href').slice(1);
     if (!id) return;

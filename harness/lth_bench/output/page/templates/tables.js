@@ -14,6 +14,25 @@ function sortable(table) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
+  const sort = (index, next) => {
+    for (const other of heads) other.removeAttribute('aria-sort');
+    table.classList.toggle('sorted', next !== null);
+    body.append(...rows);
+    if (next === null) return;
+    heads[index].setAttribute('aria-sort', next);
+    const numeric = !heads[index].classList.contains('text');
+    const sign = next === 'ascending' ? 1 : -1;
+    const keyed = rows.map(row => {
+      const text = row.cells[index].textContent;
+      return [numeric ? numberOf(text) : text.trim(), row];
+    });
+    const none = key => key === '' || Number.isNaN(key);
+    keyed.sort(([a], [b]) => {
+      if (none(a) || none(b)) return none(a) - none(b); // what has no value stays last
+      return sign * (numeric ? a - b : inOrder.compare(a, b));
+    });
+    body.append(...keyed.map(([, row]) => row));
+  };
   heads.forEach((head, index) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -25,28 +44,27 @@ function sortable(table) {
       const first = numeric && !('ascending' in head.dataset) ? 'descending' : 'ascending';
       const second = first === 'ascending' ? 'descending' : 'ascending';
       const next = before === null ? first : before === first ? second : null;
-      for (const other of heads) other.removeAttribute('aria-sort');
-      table.classList.toggle('sorted', next !== null);
-      if (next === null) {
-        body.append(...rows);
-        say(`${table.caption.textContent}: in its first order`);
-        return;
-      }
-      head.setAttribute('aria-sort', next);
-      const sign = next === 'ascending' ? 1 : -1;
-      const keyed = rows.map(row => {
-        const text = row.cells[index].textContent;
-        return [numeric ? numberOf(text) : text.trim(), row];
-      });
-      const none = key => key === '' || Number.isNaN(key);
-      keyed.sort(([a], [b]) => {
-        if (none(a) || none(b)) return none(a) - none(b); // what has no value stays last
-        return sign * (numeric ? a - b : inOrder.compare(a, b));
-      });
-      body.append(...keyed.map(([, row]) => row));
-      say(`${table.caption.textContent}: sorted by ${button.textContent}, ${next}`);
+      sort(index, next);
+      chosenBy();
+      say(`${table.caption.textContent}: ${next === null ? 'in its first order' : `sorted by ${button.textContent}, ${next}`}`);
     });
   });
+  const get = () => {
+    const index = heads.findIndex(head => head.hasAttribute('aria-sort'));
+    return index < 0 ? '' : `${index}${heads[index].getAttribute('aria-sort') === 'ascending' ? 'up' : 'down'}`;
+  };
+  const set = text => {
+    const [, index, way] = /^(\d+)(up|down)$/.exec(text) ?? [];
+    if (index === undefined || Number(index) >= heads.length) sort(0, null);
+    else sort(Number(index), way === 'up' ? 'ascending' : 'descending');
+  };
+  choice(keyOf(table, 'table.sorts', 'sort'), get, set);
+}
+
+// Where the link keeps the choice of an element: the section, and its number among those of its kind.
+function keyOf(element, selector, kind) {
+  const section = element.closest('section');
+  return `${section.getAttribute('aria-labelledby').split(' ').at(-1)}.${kind}${all(selector, section).indexOf(element)}`;
 }
 
 function filterable(grid) {
@@ -91,9 +109,12 @@ function filterable(grid) {
     switches.forEach((b, index) => b.setAttribute('aria-pressed', String(values[selects.length + index] !== 'false')));
     apply();
   };
-  const section = grid.closest('section');
-  choice(`${section.getAttribute('aria-labelledby')}.${all('.grid', section).indexOf(grid)}`, get, set);
+  choice(keyOf(grid, '.grid', ''), get, set);
 }
 
-for (const table of all('table.sorts')) sortable(table);
+for (const table of all('table.sorts')) {
+  sortable(table);
+  roving(table.tHead);
+}
+for (const row of all('.switches')) roving(row);
 for (const filters of all('.filters')) filterable(filters.closest('.grid'));

@@ -4,7 +4,7 @@ for (const group of all('.views')) {
   const views = all('.view', group);
   const chooser = group.querySelector('.chooser');
   const buttons = all('button', chooser);
-  const heading = document.getElementById(group.closest('section').getAttribute('aria-labelledby'));
+  const heading = document.getElementById(group.closest('section').getAttribute('aria-labelledby').split(' ').at(-1));
   let current = views[0].dataset.choice;
   const show = value => {
     const at = Math.max(0, views.findIndex(view => view.dataset.choice === value)); // of another report
@@ -21,6 +21,7 @@ for (const group of all('.views')) {
     say(heading.textContent);
   }));
   chooser.hidden = false;
+  roving(chooser);
   show(current);
   choice(heading.id, () => current, show);
 }

@@ -206,13 +206,19 @@ class Layout(ABC):
         drawn = {"torch"} if self.parametrize is not None else set()
         if generators := self.network.side_effects.generators | drawn:
             # random numbers are a function of (seed, step); such a training has cohort size 1
-            seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
-            seed_global(seed, self.device, generators)
+            seed_global(self.forward_seed(done), self.device, generators)
         if self._replays:
             assert self.graphs.step is not None
             self.graphs.step[0]()
         else:
             self._forward_backward()
+
+    def forward_seed(self, done: int) -> int:
+        """Seeds what the forward pass draws, after `done` steps since `begin`."""
+        return seed_of("forward", self._seeds[0], self._starts[0] + done)
+
+    def changed(self) -> None:  # noqa: B027  # nothing follows where the tensors are all there is
+        """What a callback asked for was written into a member's tensors."""
 
     def update(self, lr: float) -> None:
         """The optimizer update at this learning rate, then the masks."""

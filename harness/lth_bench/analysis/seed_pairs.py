@@ -1,0 +1,109 @@
+"""A row's pairs with its baseline in the order of the seeds, as seeds that are added until decided
+are judged: the same for the run that adds them, for boards and for simulations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.samples import Sample
+
+if TYPE_CHECKING:
+    from lth_bench.stats import Verdict
+    from lth_bench.suite.decide import Decide
+
+SeedFate = float | Literal["lost", "skipped", "dropped"]
+"""What a seed came to: its value; lost by the method; a density that cannot be reached; or ended
+without a value that the machine still owes, such as out of memory. One that is to come has none.
+"""
+SeedFates = Mapping[int, SeedFate]
+"""By seed."""
+
+
+@dataclass(frozen=True)
+class SeedPairs:
+    """As far as the seeds 0, 1, 2, … have ended on both sides."""
+
+    differences: Sequence[float | None]
+    """In their order; None is a seed that the row lost. A seed that either side dropped, or the
+    baseline lost, is none."""
+    reference: float
+    """Mean of the baseline over the first three pairs, to which a relative margin refers."""
+    _: KW_ONLY
+    left_out: int = 0
+    """Seeds that have ended and are no pair."""
+    seeds: Sequence[int] = ()
+    """Of the differences; those from 0 on where none are given."""
+    skipped: bool = False
+    """Whether the row cannot reach its density, which ends the comparison."""
+
+
+def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
+    """The pairs of seeds below `most`, up to the first that is still to come on either side."""
+    differences: list[float | None] = []
+    references: list[float] = []
+    seeds: list[int] = []
+    left_out = 0
+    for seed in range(most):
+        if seed not in mine or seed not in base:
+            break
+        own, other = mine[seed], base[seed]
+        if own == "skipped":
+            return SeedPairs(
+                differences, _first(references), left_out=left_out, seeds=seeds, skipped=True
+            )
+        if own == "dropped" or isinstance(other, str):
+            left_out += 1
+        elif own == "lost":
+            differences.append(None)
+            seeds.append(seed)
+        else:
+            seeds.append(seed)
+            differences.append(float(own) - other)
+            references.append(other)
+    return SeedPairs(differences, _first(references), left_out=left_out, seeds=seeds)
+
+
+def judged_in_order(
+    pairs: SeedPairs, rule: Decide, measure: Measure, step: float = 0.0
+) -> Iterator[Verdict]:
+    """What each look says, up to the one that decides: `stats.sequential.looks`.
+
+    `step` is the smallest difference that the measurement can show. A `stop` names the seed that
+    decides, if a single one does.
+    """
+    from lth_bench.stats.sequential import SequentialRule, looks
+
+    margin = measure.margin(rule.margin, pairs.reference)
+    for verdict in looks(
+        pairs.differences,
+        SequentialRule(margin=margin, maximum=rule.max_seeds),
+        step=step,
+        higher=measure.higher,
+        unit=measure.difference_unit,
+    ):
+        stop = verdict.stop
+        if stop is not None and stop.seed is not None and pairs.seeds:
+            verdict = replace(verdict, stop=stop._replace(seed=pairs.seeds[stop.seed]))
+        yield verdict
+
+
+def fates_of(sample: Sample) -> dict[int, SeedFate]:
+    """What each seed of a sample of the database came to."""
+    return {
+        **sample.values,
+        **dict.fromkeys(sample.lost, "lost"),
+        **dict.fromkeys(sample.skipped, "skipped"),
+        **dict.fromkeys(sample.dropped, "dropped"),
+    }
+
+
+def _first(values: Sequence[float]) -> float:
+    """The mean of the first three, which stays as more come."""
+    from lth_bench.stats import mean
+    from lth_bench.stats.sequential import FEWEST
+
+    return mean(values[:FEWEST]) if values else 0.0

@@ -1,0 +1,1 @@
+"""`verify`: experiments of any database run again, and its rules."""

@@ -1,0 +1,1 @@
+"""Seeds that are added where a comparison is open."""

@@ -1,0 +1,1 @@
+"""One training spread over several devices of a machine; the README here says how."""

@@ -1,0 +1,202 @@
+"""Rank 0 and its followers: started when a training needs them, ended with it where one is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from lth_bench.errors import TrainingError
+from lth_bench.system.blame import ends_the_run
+from lth_bench.training.input.task_data import Share
+from lth_bench.training.parallel.follower import LOST, RAISED, READY
+from lth_bench.training.parallel.group import VARIABLE, Ranks, is_lost_contact, rank_seconds
+from lth_bench.training.parallel.layout import DataParallel
+from lth_bench.training.parallel.refusals import require_parallel
+
+if TYPE_CHECKING:
+    from lth_bench.training.dispatch.workbench import Workbench
+    from lth_bench.training.recipe import Recipe
+
+CAUSE = 5.0
+"""Seconds to find out which rank was lost, once one did not answer."""
+
+
+class RankProcess(Protocol):
+    """A follower's process."""
+
+    pipe: Connection
+    name: str
+    """As in messages: `rank 1 of 8 (cuda:1)`."""
+
+    @property
+    def sentinel(self) -> Any:
+        """Ready, as `multiprocessing.connection.wait` has it, when the process has ended."""
+
+    def how(self) -> str | None:
+        """How it ended, as a clause; None while it lives."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+StartRank = Callable[[Share, Path], RankProcess]
+"""Starts a follower, which meets the others at that file."""
+
+
+class RankLeader:
+    """Trainings of this process that are spread over devices, one at a time."""
+
+    def __init__(self, start: StartRank, devices: Sequence[str]) -> None:
+        """`devices`: one for each rank, this process's first."""
+        self._start, self._devices = start, list(devices)
+        self._followers: list[RankProcess] = []
+        self._group: Ranks | None = None
+        self._layout: tuple[Any, Recipe, DataParallel] | None = None
+        self._folder: Path | None = None
+        self._seconds = rank_seconds()
+        self._closing = threading.Event()
+
+    def layout(self, task: Any, bench: Workbench, recipe: Recipe) -> DataParallel:
+        """The layout of a task under a recipe, in all ranks. `task` is what followers make their
+        bench of. TrainingError where it cannot be spread, or a follower is lost.
+        """
+        if recipe.devices > len(self._devices):
+            raise TrainingError(
+                f"the recipe has devices = {recipe.devices}, but this worker was given "
+                f"{len(self._devices)}; use the same number in every recipe of the suite"
+            )
+        if self._layout is not None and self._layout[0] is bench and self._layout[1] == recipe:
+            return self._layout[2]
+        require_parallel(bench.network, bench.data, recipe)
+        self._layout = None
+        if self._group is None or self._group.share.of != recipe.devices:
+            self.close()
+            self._begin(recipe.devices)
+        assert self._group is not None
+        with self.together():
+            self.tell("layout", task, bench.view, recipe)
+            self._hear()
+        made = DataParallel(bench.network, bench.data, recipe, group=self._group, crew=self)
+        self._layout = (bench, recipe, made)
+        return made
+
+    def tell(self, *command: object) -> None:
+        """Let every follower do the same."""
+        for follower in self._followers:
+            with contextlib.suppress(OSError):  # dead: what needs it raises
+                follower.pipe.send(command)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Around what needs all ranks. One that is lost within it ends the others."""
+        began = time.monotonic()
+        try:
+            yield
+        except BaseException as error:
+            reason = None
+            if not ends_the_run(error) and isinstance(error, RuntimeError):
+                reason = self._reason(error, time.monotonic() - began)
+            self.close()
+            if reason is None:
+                raise
+            raise TrainingError(reason) from None
+
+    def forget(self) -> None:
+        """Free the layout; the followers stay, for the next task."""
+        self._layout = None
+
+    def close(self) -> None:
+        """End the followers. The next training starts others."""
+        followers, self._followers = self._followers, []
+        self._layout = None
+        self._closing.set()
+        for follower in followers:
+            follower.kill()
+            follower.pipe.close()
+        if self._group is not None:
+            self._group.leave()
+            self._group = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _begin(self, of: int) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="lth-bench-ranks-"))
+        place = self._folder / "meet"
+        device = torch.device(self._devices[0])
+        with self.together():
+            for rank in range(1, of):
+                self._followers.append(self._start(Share(rank, of), place))
+            self._hear()
+            self._group = Ranks.join(place, Share(0, of), device, self._seconds)
+        self._closing = threading.Event()
+        if not self._group.notices_loss:
+            about = (self._followers, self._group, self._closing)
+            threading.Thread(target=_watch, args=about, daemon=True).start()
+
+    def _hear(self) -> None:
+        """Wait until every follower is ready. RuntimeError where one has ended instead."""
+        for follower in self._followers:
+            wait([follower.pipe, follower.sentinel])
+            try:
+                what, text = follower.pipe.recv() if follower.pipe.poll() else (LOST, "")
+            except (EOFError, OSError):
+                what, text = LOST, ""
+            if what != READY:
+                text = f"{follower.name}: {text}" if what == RAISED else self._cause(CAUSE)
+                raise LostRank(text or f"{follower.name} is lost")
+
+    def _reason(self, error: RuntimeError, taken: float) -> str | None:
+        """Why a rank did not answer; None where the error is this rank's own."""
+        if isinstance(error, LostRank):
+            return str(error)
+        if (found := self._cause(CAUSE if is_lost_contact(error) else 0.0)) is not None:
+            return found
+        if is_lost_contact(error) and taken >= 0.9 * self._seconds:
+            names = ", ".join(follower.name for follower in self._followers)
+            return (
+                f"no answer for {self._seconds:g} s from {names}; if a step takes longer, give "
+                f"{VARIABLE} more seconds"
+            )
+        return None
+
+    def _cause(self, seconds: float) -> str | None:
+        """The first rank that raised or died, and why, as soon as one is known."""
+        end = time.monotonic() + seconds
+        lost: list[str] = []
+        while True:
+            for follower in self._followers:
+                with contextlib.suppress(EOFError, OSError):
+                    while follower.pipe.poll():
+                        what, text = follower.pipe.recv()
+                        if what == RAISED:
+                            return f"{follower.name}: {text}"
+                        if what == LOST:
+                            lost.append(follower.name)
+                how = follower.how()
+                if how is not None and follower.name not in lost:
+                    return f"{follower.name} {how}"
+            if time.monotonic() >= end:
+                break
+            wait([f.sentinel for f in self._followers if f.how() is None], 0.05)
+        return f"{lost[0]} lost contact with the others" if lost else None
+
+
+class LostRank(RuntimeError):
+    """A follower ended before it was ready; the message says which and how."""
+
+
+def _watch(followers: Sequence[RankProcess], group: Ranks, closing: threading.Event) -> None:
+    """In a thread: where a rank has died, NCCL lets this one wait on."""
+    wait([follower.sentinel for follower in followers])
+    if not closing.is_set():
+        group.abort()

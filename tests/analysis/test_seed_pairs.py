@@ -1,0 +1,86 @@
+"""The function that the scheduler calls, on rows of a database and on simulations from them."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.samples import samples
+from lth_bench.analysis.seed_pairs import SeedPairs, fates_of, in_order, judged_in_order
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
+from lth_bench.suite.decide import Decide
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+
+
+def test_pairs_are_the_first_seeds_without_a_gap() -> None:
+    base = dict.fromkeys(range(6), 0.5)
+    mine: dict[int, Any] = {0: 0.6, 1: 0.7, 3: 0.9}
+    assert in_order(mine, base, 10).differences == pytest.approx([0.1, 0.2])
+    assert in_order({**mine, 2: 0.8}, base, 3).differences == pytest.approx([0.1, 0.2, 0.3])
+    late = dict(sorted({**mine, 2: 0.8}.items(), reverse=True))  # whatever ended first
+    assert in_order(late, base, 10) == in_order({**mine, 2: 0.8}, base, 10)
+
+
+def test_what_is_no_pair_and_what_ends_the_comparison() -> None:
+    base: dict[int, Any] = {0: 0.5, 1: "lost", 2: 0.5, 3: 0.5, 4: 0.5}
+    mine: dict[int, Any] = {0: 0.6, 1: 0.6, 2: "dropped", 3: "lost", 4: "skipped"}
+    assert in_order(mine, base, 4) == SeedPairs(
+        [pytest.approx(0.1), None], 0.5, left_out=2, seeds=[0, 3]
+    )
+    assert in_order(mine, base, 5).skipped
+
+
+def test_a_relative_margin_is_that_of_the_first_three_pairs() -> None:
+    base = {seed: 100.0 + seed for seed in range(8)}
+    mine = {seed: 100.0 + seed + 0.1 * (-1) ** seed for seed in range(8)}
+    loss = Measure("test_loss", "", False)
+    found = list(judged_in_order(in_order(mine, base, 8), Decide(max_seeds=8), loss))
+    assert found[-1].margin == pytest.approx(0.05 * 101.0)
+    assert found[-1].kind == "equivalent"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, float]]:
+    """Effect and deviation of a small suite's differences, as its database has them."""
+    made = RECORDS["Scenario"](seeds=tuple(range(6)))
+    paths = RECORDS["write"](tmp_path_factory.mktemp("rows") / "results.duckdb", made)
+    fold(paths)
+    with open_safe(paths) as con:
+        found = samples(con)
+    dense = next(s for s in found if s.label == "dense")
+    rows = []
+    for sample in found:
+        if sample.label != "dense":
+            pairs = in_order(fates_of(sample), fates_of(dense), 6).differences
+            x = np.array([p for p in pairs if p is not None])
+            rows.append((float(x.mean()), float(x.std(ddof=1))))
+    return rows
+
+
+def test_simulated_errors_and_seeds_of_a_databases_rows(rows: list[tuple[float, float]]) -> None:
+    """With the spreads that a database shows: ties are called different in 5% of cases at most, and
+    clear differences are decided in fewer seeds than ten.
+    """
+    rng, rule = np.random.default_rng(0), Decide(max_seeds=10)
+    wrong, seeds, draws = 0, 0, 40
+    for effect, spread in rows:
+        for mean in (0.0, effect):
+            for _ in range(draws):
+                noise = rng.normal(mean, spread, size=10)
+                pairs = SeedPairs([float(x) for x in noise], 0.9)
+                *_, last = judged_in_order(pairs, rule, ACCURACY)
+                assert last.stop is not None
+                if mean == 0:
+                    wrong += last.kind in ("better", "worse")
+                else:
+                    seeds += last.stop.at
+    count = len(rows) * draws
+    assert wrong / count <= 0.05 + 3 * (0.05 / count) ** 0.5
+    assert seeds / count < 8

@@ -1,0 +1,129 @@
+"""Who is said to be the cause where a rank is lost, on processes that are not there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from multiprocessing import Pipe
+from typing import Any
+
+import pytest
+import torch
+
+from lth_bench.errors import TrainingError, UserError
+from lth_bench.training.input.task_data import Share
+from lth_bench.training.parallel import leader
+from lth_bench.training.parallel.follower import LOST, RAISED, follow
+from lth_bench.training.parallel.group import VARIABLE, is_lost_contact, rank_seconds
+from lth_bench.training.parallel.leader import RankLeader
+
+CLOSED = RuntimeError("[gloo/transport/tcp/pair.cc:545] Connection closed by peer")
+
+
+class Made:
+    """A follower that has said something, or has ended."""
+
+    def __init__(self, rank: int, says: tuple[str, str] | None = None, ended: str | None = None):
+        self.name = f"rank {rank} of 3 (cuda:{rank})"
+        self.pipe, self._theirs = Pipe()
+        self.sentinel = self.pipe  # ready never matters here
+        self._ended, self.killed = ended, False
+        if says is not None:
+            self._theirs.send(says)
+
+    def how(self) -> str | None:
+        return self._ended
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def leading(*followers: Any) -> RankLeader:
+    made = RankLeader(
+        lambda share, place: followers[share.rank - 1], ["cuda:0", "cuda:1", "cuda:2"]
+    )
+    made._followers = list(followers)
+    return made
+
+
+def reason(error: BaseException, *followers: Made, after: float = 0.0) -> str:
+    def happen() -> None:
+        with leading(*followers).together():
+            time.sleep(after)
+            raise error
+
+    with pytest.raises(TrainingError) as found:
+        happen()
+    assert all(one.killed for one in followers)
+    return str(found.value)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "CAUSE", 0.2)
+
+
+def test_the_cause_is_told_and_not_its_effects() -> None:
+    effect = Made(1, says=(LOST, "connection closed"), ended="ended with exit code 0")
+    raised = Made(2, says=(RAISED, "photo.jpg is truncated"), ended="ended with exit code 0")
+    assert reason(CLOSED, effect, raised) == "rank 2 of 3 (cuda:2): photo.jpg is truncated"
+    effect = Made(1, says=(LOST, "connection closed"))
+    died = Made(2, ended="was killed by SIGSEGV")
+    assert reason(CLOSED, effect, died) == "rank 2 of 3 (cuda:2) was killed by SIGSEGV"
+    effect = Made(1, says=(LOST, "connection closed"))
+    assert reason(CLOSED, effect, Made(2)) == "rank 1 of 3 (cuda:1) lost contact with the others"
+
+
+def test_no_answer_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "0.05")
+    late = RuntimeError("gloo: Timed out waiting 50ms for recv operation to complete")
+    said = reason(late, Made(1), Made(2), after=0.06)
+    assert said.startswith("no answer for 0.05 s from rank 1 of 3 (cuda:1), rank 2 of 3 (cuda:2)")
+    assert said.endswith(f"give {VARIABLE} more seconds")
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), RuntimeError("mine"), KeyboardInterrupt()])
+def test_an_error_of_this_rank_stays_what_it_is(error: BaseException) -> None:
+    one = Made(1)
+    with pytest.raises(type(error)) as found, leading(one).together():
+        raise error
+    assert found.value is error and one.killed
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "inf", "soon"])
+def test_the_time_limit_is_a_number_of_seconds(given: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv(VARIABLE, given)
+    with pytest.raises(UserError, match=f"{VARIABLE} must be a number of seconds above 0, but got"):
+        rank_seconds()
+
+
+def test_a_follower_says_what_it_raised_and_ends() -> None:
+    ours, theirs = Pipe()
+
+    def fail(*_: object) -> None:
+        raise UserError("there is no data here")
+
+    thread = threading.Thread(target=follow, args=(theirs, lambda: None, fail))
+    thread.start()
+    ours.send(("layout", None, None, None))
+    assert ours.recv() == ("ready", "")
+    assert ours.recv() == (RAISED, "there is no data here")
+    thread.join()
+    thread = threading.Thread(target=follow, args=(theirs, lambda: None, fail))
+    thread.start()
+    assert ours.recv() == ("ready", "")
+    ours.close()  # the leader is gone
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_lost_contact_is_what_torch_says_of_it() -> None:
+    assert is_lost_contact(CLOSED)
+    assert not is_lost_contact(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_lost_contact(ValueError("gloo"))
+    assert not is_lost_contact(torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_shares_are_equal_and_in_order() -> None:
+    parts = [range(s.first(12), s.first(12) + s.size(12)) for s in (Share(r, 3) for r in range(3))]
+    assert [i for part in parts for i in part] == list(range(12))
