@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from lth_bench.cli import complete
-from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, ResultsOption
+from lth_bench.cli.options import (
+    ArtifactsOption,
+    JsonOption,
+    NoPluginsOption,
+    PluginsOption,
+    ResultsOption,
+)
 
 FORMS, MOMENTS = ("dense", "masks", "shrunk"), ("final", "best", "start")
 
@@ -48,14 +54,7 @@ def ticket(
         ),
     ] = "final",
     results: ResultsOption = None,
-    artifacts: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--artifacts",
-            metavar="FOLDER",
-            help="Another folder of kept trainings, such as other.artifacts; repeatable.",
-        ),
-    ] = None,
+    artifacts: ArtifactsOption = None,
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     force: Annotated[

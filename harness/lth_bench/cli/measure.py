@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lth_bench.cli.options import (
+    ArtifactsOption,
     DensitiesOption,
     JsonOption,
     NoPluginsOption,
@@ -58,14 +58,7 @@ def measure(
     again: Annotated[
         bool, typer.Option("--again", metavar="", help="Also what was measured before.")
     ] = False,
-    artifacts: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--artifacts",
-            metavar="FOLDER",
-            help="Another folder of kept trainings, such as other.artifacts; repeatable.",
-        ),
-    ] = None,
+    artifacts: ArtifactsOption = None,
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,

@@ -96,6 +96,14 @@ SetOption = Annotated[
         help="Change a value of the suite, such as recipes.paper.lr=0.05; repeatable.",
     ),
 ]
+ArtifactsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--artifacts",
+        metavar="FOLDER",
+        help="Another folder of kept trainings, such as other.artifacts; repeatable.",
+    ),
+]
 PluginsOption = Annotated[
     list[Path] | None,
     typer.Option(
