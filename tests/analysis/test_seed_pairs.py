@@ -37,6 +37,17 @@ def test_what_is_no_pair_and_what_ends_the_comparison() -> None:
     assert in_order(mine, base, 5).skipped
 
 
+def test_where_a_seed_was_left_out_the_last_look_never_comes() -> None:
+    base: dict[int, Any] = dict.fromkeys(range(15), 0.5) | {1: "lost"}
+    differences = [18, -9, 9, 3, 3, 5, -6, 5, 1, 26, 7, 4, 4, 2, 0]
+    mine: dict[int, Any] = {seed: 0.5 + d / 1000 for seed, d in enumerate(differences)}
+    *_, last = judged_in_order(in_order(mine, base, 15), Decide(max_seeds=15), ACCURACY)
+    assert last.stop is not None
+    assert (last.stop.at, last.stop.why) == (12, "maximum")  # 14 pairs, and none to come
+    *_, before = judged_in_order(in_order(mine, base, 15), Decide(max_seeds=20), ACCURACY)
+    assert before.stop is not None and before.stop.why == "to come"
+
+
 def test_a_relative_margin_is_that_of_the_first_three_pairs() -> None:
     base = {seed: 100.0 + seed for seed in range(8)}
     mine = {seed: 100.0 + seed + 0.1 * (-1) ** seed for seed in range(8)}

@@ -75,9 +75,11 @@ def judged_in_order(
     `step` is the smallest difference that the measurement can show. A `stop` names the seed that
     decides, if a single one does.
     """
-    from lth_bench.stats.sequential import SequentialRule, looks
+    from lth_bench.stats.sequential import SequentialRule, look_after, looks
 
     margin = measure.margin(rule.margin, pairs.reference)
+    there = len(pairs.differences)
+    exhausted = there + pairs.left_out >= rule.max_seeds
     for verdict in looks(
         pairs.differences,
         SequentialRule(margin=margin, maximum=rule.max_seeds),
@@ -87,8 +89,12 @@ def judged_in_order(
     ):
         stop = verdict.stop
         if stop is not None and stop.seed is not None and pairs.seeds:
-            verdict = replace(verdict, stop=stop._replace(seed=pairs.seeds[stop.seed]))
-        yield verdict
+            stop = stop._replace(seed=pairs.seeds[stop.seed])
+        ended = stop is not None and exhausted and look_after(stop.at, rule.max_seeds) > there
+        if ended and stop is not None and stop.why == "to come":
+            # pairs were left out, so that the look at the maximum never comes
+            stop = stop._replace(why="maximum")
+        yield replace(verdict, stop=stop)
 
 
 def fates_of(sample: Sample) -> dict[int, SeedFate]:

@@ -65,7 +65,7 @@ def follow(
             left = set(history.start.steps) - {
                 r["experiment_id"] for r in history.known if _ends(r) and r["run_id"] == run.run_id
             }
-            over = not left
+            over = not (left or history.more)
         for record in history.aside:
             _emit(record, emit, titles)
         while not over:
@@ -84,7 +84,7 @@ def follow(
                 _emit(record, emit, titles, trials=run.tuning)
                 if _ends(record):
                     left.discard(record["experiment_id"])
-                over = record["record"] == "tuned" or not (left or run.tuning)
+                over = record["record"] == "tuned" or not (left or run.tuning or history.more)
             if not alive:
                 break
             if not grew:
@@ -140,13 +140,15 @@ class _Read:
     """Where the next record begins."""
     over: bool
     """Whether a tuning has ended."""
+    more: bool
+    """Whether seeds are added until decided: then only the end of its process ends the run."""
 
 
 def _read(paths: Paths, run: RecordedRun) -> _Read:
     offset, text = 0, ""
     head: Mapping[str, Any] = {}
     steps: dict[str, int] = {}
-    count = 0
+    count, more = 0, False
     overrides: list[str] = []
     plans: list[Mapping[str, Any]] = []
     known, aside = [], []
@@ -163,6 +165,7 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
         match record["record"]:
             case "run":
                 text, overrides = record.get("suite_toml") or "", record.get("overrides") or []
+                more = "decide" in record
             case "planned":
                 plans += record["experiments"]
                 _name(record, titles)
@@ -190,7 +193,13 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
     if run.tuning:
         started = TuningStarted(opening, list(studies.values()))
         return _Read(
-            start=started, known=[], aside=aside, titles=titles, offset=offset, over=run.over
+            start=started,
+            known=[],
+            aside=aside,
+            titles=titles,
+            offset=offset,
+            over=run.over,
+            more=False,
         )
     start = RunStarted(
         suite=run.suite,
@@ -204,7 +213,9 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
         experiments=plans,
         headline=headline_of(text, overrides),
     )
-    return _Read(start=start, known=known, aside=aside, titles=titles, offset=offset, over=False)
+    return _Read(
+        start=start, known=known, aside=aside, titles=titles, offset=offset, over=False, more=more
+    )
 
 
 def _steps(work: Mapping[str, Any]) -> dict[str, int]:

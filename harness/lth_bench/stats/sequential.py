@@ -7,7 +7,8 @@ levels are calibrated for the t-tests of small samples, so that over all looks u
 most 5% of true ties are called better or worse, and at most 5% of differences of the margin
 equivalent; a lower maximum only lowers both (`stats.spent_error` has the exact error). What is
 looked at are always the first n pairs in the order of the seeds, so that nothing depends on which
-ones end first, and the first answer stays.
+ones end first, and the first answer stays: also where the maximum is raised later, if it was one of
+the looks (3, 4, …, 60); another maximum is a look of its own, which a higher one leaves out.
 
 Exact for normal differences, safe for heavy tails on both sides and for rounded ones. Where a few
 seeds collapse, or the tail lies on one side, all t-methods err more: 10 to 15% here, and 9 to 14%
@@ -152,7 +153,7 @@ def _answer(
 def _decided_by(
     differences: Sequence[float], rule: SequentialRule, summary: Summary, *, step: float
 ) -> int | None:
-    """The place of the pair on which the verdict rests; None where it holds without any one.
+    """The place of the pair on which the verdict rests most; None where it holds without any one.
 
     A pair is left out by its value, not as one pair less: mean and deviation are of the others, the
     number of pairs is that of the look. With one pair less nearly every verdict would be open, as

@@ -61,7 +61,8 @@ class Stop(NamedTuple):
     """Pairs of seeds at most."""
     why: StopReason = "to come"
     seed: int | None = None
-    """The one seed that decides: without it, it would be open. None where no single one does."""
+    """A seed without which it would be open; of several, the one that matters most. None where it
+    holds without any one."""
 
     @property
     def where(self) -> str:

@@ -29,7 +29,7 @@ def _part(record: dict[str, Any], line: bytes, suites: Sequence[str], wanted: se
     if record["record"] == "planned":
         chosen = [e for e in planned(record) if e.get("suite") in suites]
         return encode({**record, "experiments": chosen}) if chosen else b""
-    if record["record"] in ("run", "trial", "workers"):
+    if record["record"] in ("run", "trial", "workers", "look"):
         return line if record.get("suite") in suites else b""
     return line if str(record.get("experiment_id")) in wanted else b""
 

@@ -179,6 +179,7 @@ def board(
     measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by cost."""
+    margin = against.margin(margin)
     found = rows(con, scope, against=against, margin=margin, reach=reach, measure=measure)
     if reach is None and all(row["reach"] is None for row in found):
         raise UserError(

@@ -195,6 +195,7 @@ def board(
     measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by matching density."""
+    margin = against.margin(margin)
     found = rows(con, scope, against, margin, measure)
     worse = "below" if measure.higher else "above"
     one_sided, two_sided = _levels(against)

@@ -122,7 +122,7 @@ def early_stops(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Pla
                 f.early_stop_step >= coalesce(f.rewind_step, 0) + f.steps
                 ORDER BY w.target_density DESC, f.seed
             )
-        FROM flat f JOIN who w ON w.cell = f.cell
+        FROM counted_rows() f JOIN who w ON w.cell = f.cell
         WHERE f.status = 'ok' AND f.early_stop_step IS NOT NULL AND f.steps IS NOT NULL
         GROUP BY w.task, w.place, w.strategy, w.label, w.control, w.source
         ORDER BY w.task, w.place

@@ -1,4 +1,4 @@
-"""What methods say of themselves: the docstrings of their strategies, read without running them."""
+"""What methods say of themselves: the docstrings of their strategies, read from their files."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def _shipped(entry: Entry) -> Sequence[str]:
 
 
 def _docstring(entry: Entry) -> str:
-    """Of the class that an entry point names: its file is read and not run; else empty."""
+    """Of the class that an entry point names; else empty. Its file is read and not run, but the
+    packages above it are imported to find it.
+    """
     point = entry.point
     if point is None or not point.attr:
         return ""
@@ -105,7 +107,7 @@ def _docstring(entry: Entry) -> str:
         if spec is None or not spec.origin:
             return ""
         tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except (ImportError, OSError, SyntaxError, ValueError):
+    except Exception:  # whatever a stranger's package raises: a page without its text
         return ""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == point.attr:

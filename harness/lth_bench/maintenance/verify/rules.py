@@ -166,7 +166,8 @@ def _undecided(con: DuckDBPyConnection, adaptive: Collection[str]) -> Iterator[s
     rows = con.execute(
         """
         SELECT suite, model, dataset, recipe, label, count(*) FROM (
-            SELECT suite, model, dataset, recipe, label, arg_max(stop IS NULL, n) AS on_its_way
+            SELECT suite, model, dataset, recipe, label,
+                arg_max(stop IS NULL, journal_order) AS on_its_way
             FROM looks
             GROUP BY suite, model, dataset, recipe, label, target_density, source_model,
                 source_dataset, source_recipe

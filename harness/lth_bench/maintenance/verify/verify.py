@@ -95,8 +95,14 @@ def verify(
         able = [one for one in known if one.experiment_id in divided.planned]
         chosen = recorded(con, [one.experiment_id for one in choose(able, count, seed)])
         suites = list({one.suite for one in chosen})
-        cells = by_cell(samples(con, metric="score", suites=suites)) if chosen else {}
-    refused = [(one, divided.refused[one.experiment_id]) for one in known if one not in able]
+        cells = (
+            by_cell(samples(con, metric="score", suites=suites, every_seed=True)) if chosen else {}
+        )
+    refused = [
+        (one, divided.refused[one.experiment_id])
+        for one in known
+        if one.experiment_id not in divided.planned
+    ]
     if not able:
         reasons = list(dict.fromkeys(why for _, why in refused))
         raise UserError(
@@ -162,5 +168,5 @@ def _plain(one: Verified) -> dict[str, Any]:
         **_who(one.recorded), "verdict": one.verdict, "reason": one.reason, "rows": one.rows,
         "equal_rows": one.equal_rows, "numerics": list(one.numerics), "target_density": density,
         "control": control, "there": one.there, "here": one.here, "low": one.low,
-        "high": one.high, "n": one.n,
+        "high": one.high, "n": one.n, "with_interval": one.with_interval, "outside": one.outside,
     }  # fmt: skip

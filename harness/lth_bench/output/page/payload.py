@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args
 
 from lth_bench.output.page.content import clean
+from lth_bench.output.page.security import in_script
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
     Axis,
@@ -84,9 +85,7 @@ class Payload:
         }
         body = json.dumps(rest, separators=(",", ":"), allow_nan=False)
         body = f'{{"arrays":[{",".join(self._arrays)}],"axes":[{",".join(self._axes)}],{body[1:]}'
-        for character in "<>&":
-            body = body.replace(character, f"\\u{ord(character):04x}")
-        return body
+        return in_script(body)
 
     def _panel(self, panel: Panel) -> dict[str, Any]:
         found: dict[str, Any] = {

@@ -200,7 +200,7 @@ class Panel:
     """What it shows, for screen readers; the title by default."""
     size: Literal["large", "medium", "small", "square", "tile", "wide"] = "medium"
     ends_named: bool = False
-    """Whether the page names lines at their right ends, beside its legend."""
+    """Whether lines are named at their right ends, beside the legend."""
     isometric: bool = False
     """Whether a unit is as long on both axes, as in a map."""
     when: Sequence[int] = ()

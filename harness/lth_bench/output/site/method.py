@@ -25,7 +25,7 @@ from lth_bench.output.page.content import (
     clean,
     verdict_cell,
 )
-from lth_bench.output.page.sections.answer import delta_cell, drawn_cell, scale_over
+from lth_bench.output.page.sections.answer import COST, delta_cell, drawn_cell, scale_over
 from lth_bench.output.site.pages import PageGroup, SitePage, SuiteName, differences, tickets_grid
 from lth_bench.output.site.places import Links
 from lth_bench.output.site.task import task_link
@@ -134,8 +134,7 @@ def _tasks(label: str, found: Sequence[TaskOfSuite], links: Links, name: SuiteNa
                "95% t-interval"),
         Column("better →", "the difference drawn", numeric=False),
         Column("verdict", numeric=False),
-        Column("cost", "FLOPs of search and training, if pruned weights cost nothing, as a "
-               "multiple of the dense run's"),
+        Column("cost", COST),
     )  # fmt: skip
     return Grid(caption="Its tasks", columns=columns, rows=made, cards=True)
 
@@ -222,7 +221,7 @@ def _settings(label: str, suites: Sequence[SiteSuite], links: Links, name: Suite
                     GridRow([
                         LinksCell(text="", links=[links.suite(suite, name(suite))]),
                         Cell(tasks), Cell(clean(one.strategy)),
-                        Cell(clean(params) or "defaults" + " (tuned)" * one.tuned),
+                        Cell((clean(params) or "defaults") + " (tuned)" * one.tuned),
                         Cell(one.source_hash[:12] or "–"), Cell(one.plugin_version or "–"),
                     ])
                 )  # fmt: skip

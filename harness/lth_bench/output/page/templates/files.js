@@ -8,10 +8,10 @@ function save(name, kind, content) {
   say(`Saved ${name}`);
 }
 
-// A spreadsheet takes what begins with = or @ for a formula, and − for a letter.
+// A spreadsheet takes what begins with =, @, + or - for a formula, but for numbers, and − for a letter.
 const cellOf = text => {
-  const plain = text.trim().replace(/^−(?=[\d.])/, '-').replace(/^(?=[=@\t])/, "'");
-  return /[",\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  const plain = text.trim().replace(/^−(?=[\d.])/, '-').replace(/^(?=[=@\t\r]|[+-](?![\d.]))/, "'");
+  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 };
 const csvOf = rows => `${rows.map(row => row.map(cellOf).join(',')).join('\r\n')}\r\n`;
 
