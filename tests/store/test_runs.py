@@ -48,6 +48,12 @@ def test_the_newest_run_comes_first_with_what_became_of_it(paths):
     assert first.seconds > 0
 
 
+def test_of_runs_that_began_in_the_same_millisecond_the_last_is_the_newest(paths):
+    for run_id in ("run-1", "run-2", "run-3"):
+        write(paths, Scenario(run_id=run_id), at="2026-01-01T00:00:00.000+00:00")
+    assert [run.run_id for run in recorded_runs(paths)] == ["run-3", "run-2", "run-1"]
+
+
 def test_what_an_earlier_run_had_done_is_not_left(paths):
     write(paths, Scenario(seeds=(0,)))
     write(paths, Scenario(seeds=(0, 1), run_id="run-2"), head)

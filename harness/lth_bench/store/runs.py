@@ -126,6 +126,7 @@ def recorded_runs(paths: Paths) -> list[RecordedRun]:
     runs = [run for run in found.values() if run.began]  # tuning's trials name no run of their own
     for run in runs:
         run.kept = _kept(run, endings)
+    runs.reverse()  # of two that began in the same millisecond, the later record is the newer
     runs.sort(key=lambda run: run.began, reverse=True)
     held = holder(paths)
     if held is not None:
