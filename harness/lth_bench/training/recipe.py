@@ -13,14 +13,14 @@ Positive = Annotated[float, Range(0, math.inf, open_low=True)]
 NonNegative = Annotated[float, Range(0, math.inf)]
 Fraction = Annotated[float, Range(0, 1, open_high=True)]
 Count = Annotated[int, Range(1, math.inf)]
-Share = Annotated[float, Range(0, 1, open_low=True)]
+AreaShare = Annotated[float, Range(0, 1, open_low=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResizedCrop:
     """Crops of random size and shape, scaled to the network's input (Szegedy et al., 2015)."""
 
-    scale: tuple[Share, Share] = (0.08, 1.0)
+    scale: tuple[AreaShare, AreaShare] = (0.08, 1.0)
     """Smallest and largest share of the image's area."""
     ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
     """Smallest and largest ratio of width to height."""

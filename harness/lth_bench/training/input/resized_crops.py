@@ -2,11 +2,11 @@
 "Going deeper with convolutions", section 6), as torchvision's RandomResizedCrop makes them.
 
 Boxes have torchvision's distribution, and pixels are those of its `v2.functional.resized_crop` of
-uint8 tensors (bilinear, antialiased), to the bit. On a CPU the same kernel is called for each image:
-5,700 images a second from 256 to 224 pixels on one core, where operations on the whole batch make
-150 and `grid_sample`, which does not antialias, 1,100. A GPU has no kernel for uint8, and one launch
-an image would be slow: there the batch is scaled at once, in the same fixed-point arithmetic, so
-that the pixels are the same. (Computed in floating point and rounded, a fifth would differ by 1.)
+uint8 tensors (bilinear, antialiased), to the bit. On a CPU the same kernel is called for each
+image: 5,700 images a second from 256 to 224 pixels on one core, where operations on the whole batch
+make 150 and `grid_sample`, which does not antialias, 1,100. A GPU has no kernel for uint8, and one
+launch an image would be slow: there the batch is scaled at once, in the same fixed-point numbers,
+so that pixels are the same. (Computed in floating point and rounded, a fifth would differ by 1.)
 """
 
 from __future__ import annotations

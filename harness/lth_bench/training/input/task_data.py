@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo
-from lth_bench.training.input.augmentation import Augmentation, augmentation_of
+from lth_bench.training.input.augmentation import Augmentation, augmentation_of, centre
 from lth_bench.training.input.prepare import Prepare, PreparePixels
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
@@ -107,14 +107,15 @@ class TaskData(ABC):
         """
         self.background: Background | None = None
         """Of the training split; None for images with several channels, and for other inputs."""
-        self.device = device
+        self.device, self.info = device, info
         if prepare is None:
             assert counts is not None
             prepare = PreparePixels(counts, device)
             self._prepare: Prepare = prepare
-            self.background = self._background(counts) if len(counts) == 1 else None
+            # of images that are seen whole: the others' middle is known once they are cut
+            if len(counts) == 1 and info.stored_shape == info.input_shape:
+                self.background = self._background(counts)
         self._prepare = prepare
-        self.info = info
         self.input_shape = info.input_shape
         self.classes = info.classes
         self.cache_draws()
@@ -135,8 +136,11 @@ class TaskData(ABC):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and
-        standard deviation 1 over the training split; tokens are unchanged.
+        standard deviation 1 over the training split; tokens are unchanged. Of images that are
+        stored larger than networks see them, the middle.
         """
+        if self.info.stored_shape != self.info.input_shape:
+            x = centre(x, self.info.input_shape)
         return self._prepare(x)
 
     def _background(self, counts: Tensor) -> Background:
