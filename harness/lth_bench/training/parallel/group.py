@@ -50,9 +50,9 @@ class Ranks:
     share: Share
     """This rank, of how many."""
     device: torch.device
-    _lost: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
-    _left: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
-    _leaving: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _lost: threading.Event = field(init=False, default_factory=threading.Event, repr=False)
+    _left: threading.Event = field(init=False, default_factory=threading.Event, repr=False)
+    _leaving: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
 
     @classmethod
     def join(cls, place: Path, share: Share, device: torch.device, seconds: float) -> Ranks:
