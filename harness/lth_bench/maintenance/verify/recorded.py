@@ -15,7 +15,7 @@ from lth_bench.store.fold import build
 from lth_bench.store.origin import find_journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.store.reading import is_current, reading
-from lth_bench.store.seed_rows import restored
+from lth_bench.store.rows_file import restored
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
