@@ -286,6 +286,7 @@ def rules_board(database: Path, found: Sequence[Breach]) -> Board:
         blocks=[lines],
         title=printable(str(database)),
         left=frozenset({0, 1, 2}),
+        prose=2,
     )
     rows = [{"rule": one.rule, "message": one.message} for one in found]
     return Board("broken_rules", rows, [table])
