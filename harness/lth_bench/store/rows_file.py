@@ -32,8 +32,6 @@ from lth_bench.store.seed_rows import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Row = Mapping[str, Any]
-
 
 def about(file: Path) -> dict[str, Any]:
     """What a file says of its rows: the keys of `rows_metadata.ABOUT`, and those of `ADDED` that it
@@ -122,7 +120,9 @@ def _nulls(con: DuckDBPyConnection) -> list[str]:
     return [f"{name} is NULL in {n} rows" for name, n in zip(NEVER_NULL, found, strict=True) if n]
 
 
-def _records(said: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def _records(
+    said: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     """The journal that a run with these results would have written."""
     run = "rows"
     at = f"{said['date']}T00:00:00+00:00"
@@ -163,7 +163,7 @@ def _records(said: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[dict[str,
     yield from look_records(said, run, at)
 
 
-def _right(row: Row) -> dict[str, str]:
+def _right(row: Mapping[str, Any]) -> dict[str, str]:
     """Which test examples a row's ticket gets right, as a ticket's record has it. ValueError where
     there are not as many answers as test examples.
     """

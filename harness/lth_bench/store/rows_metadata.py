@@ -40,7 +40,7 @@ def _is_number_or_null(value: Any) -> bool:
 
 def _is_date(value: Any) -> bool:
     with suppress(ValueError, TypeError):
-        return date.fromisoformat(value).isoformat() == value
+        return bool(date.fromisoformat(value).isoformat() == value)
     return False
 
 
