@@ -164,9 +164,10 @@ def rules_of(con: DuckDBPyConnection) -> dict[str, Decide]:
         "SELECT suite, decide_margin, max_seeds FROM suites WHERE max_seeds IS NOT NULL"
     ).fetchall():
         if not FEWEST <= most <= MOST or not (margin is None or 0 < margin < 1):
+            own = "the default margin" if margin is None else f"margin {margin}"
             raise UserError(
-                f"it is recorded of suite {suite!r} that seeds were added up to {most} with margin "
-                f"{margin}; there are {FEWEST} to {MOST} seeds, and margins lie between 0 and 1"
+                f"it is recorded of suite {suite!r} that seeds were added up to {most}, with {own};"
+                f" there are {FEWEST} to {MOST} seeds, and margins lie between 0 and 1"
             )
         found[suite] = Decide(margin=margin, max_seeds=most)
     return found

@@ -94,7 +94,7 @@ def opened(database: Path) -> Iterator[DuckDBPyConnection]:
         try:
             con = _open(database, stack)
             if con.execute("SELECT 1 FROM flat LIMIT 1").fetchone() is None:
-                raise UserError(f"{database} has no results: no run in it planned any")
+                raise UserError(f"{database} has no results: no row was planned in it")
         except UserError as error:  # the store's own advice concerns our results
             said = error.message.replace(" with --results", "").replace("--results ", "")
             raise UserError(said) from error
