@@ -22,6 +22,7 @@ from lth_bench.stats import (
     paired_interval,
 )
 from lth_bench.stats.paired import Method
+from lth_bench.stats.sequential import OVER_LOOKS
 from lth_bench.stats.verdict import short_outlook
 
 
@@ -118,6 +119,8 @@ def _line(
     # the resolution of a mean over densities is finer by their number
     step = max(s.step for s in everything) / len(samples_a)
     summary = Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None
+    order = signs(samples_b, samples_a)
+    added = any(s.rule is not None for s in everything)
     verdict = judge(
         summary,
         options.measure.margin(options.margin, mean_a or 0.0),
@@ -126,7 +129,9 @@ def _line(
         step=step,
         higher=options.measure.higher,
         unit=options.measure.difference_unit,
-        signs=signs(samples_b, samples_a),
+        # where seeds were added until decided, of all looks together
+        level=OVER_LOOKS if added and order is not None else 0.95,
+        signs=order,
     )
     mean_b = _mean([b[seed] for seed in seeds]) if seeds else None
     interval = paired_interval(b, a, method=options.interval, step=step) if seeds else None
@@ -134,9 +139,10 @@ def _line(
     if summary is not None:
         wider = of_pairs(summary.floored(step), samples_b, samples_a, seeds)
     found = adaptive(samples_a, samples_b, options.measure, options.margin)
-    if found is not None and found.verdict.summary is not None:
+    if found is not None and order is None:
         verdict, mean_a, mean_b = found
-        interval, wider = found.verdict.summary.interval(verdict.level), None
+        own = verdict.summary
+        interval, wider = None if own is None else own.interval(verdict.level), None
     return Comparison(
         group=group,
         density=density,

@@ -29,8 +29,7 @@ STYLES: dict[str, Style] = {
 ADAPTIVE = (
     " Where seeds were added until decided (at 5 of 30: of at most 30 pairs of seeds), better and "
     "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
-    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval. open without "
-    "seed 4: that one seed decides."
+    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval."
 )
 BOOTSTRAP = (
     "The intervals are percentile bootstraps, which are too narrow for few seeds: a nominal 95% "
@@ -304,7 +303,6 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "decided_at": verdict.stop and verdict.stop.at,
         "max_seeds": verdict.stop and verdict.stop.maximum,
         "stop": verdict.stop and verdict.stop.why,
-        "decided_by_seed": verdict.stop and verdict.stop.seed,
     }
 
 
@@ -343,6 +341,6 @@ COLUMNS = (
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
     "verdict_text", "n50", "n80", "other_data_low", "other_data_high", "other_data_missing",
-    "decided_at", "max_seeds", "stop", "decided_by_seed",
+    "decided_at", "max_seeds", "stop",
 )  # fmt: skip
 """Keys of every row."""

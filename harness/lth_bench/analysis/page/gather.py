@@ -153,7 +153,7 @@ def _tasks(
                 evidence=evidence,
                 name=printable(names[place.suite][place.task]),
                 standings=_standings(by_task[where], by_cell[where], own),
-                words=Words.of(evidence.measure, own.margin(None), own.word),
+                words=Words.of(evidence.measure, own, None),
                 versus=own.short,
                 against=own.word,
                 matching=matched[where],

@@ -101,7 +101,8 @@ class UntilDecided:
         self.seeds, self.plan, self.recorder = due.seeds, plan, recorder
         self.schedule = Schedule(())
         self.schedule.more = self._more
-        self._told = {_identity(record) for record in due.told}
+        self._told = {_place(record): _said(record) for record in due.told}
+        """Of each look that the journal has, what its newest record says: the one that counts."""
         self._waiting: dict[str, Planned] = {}
         """Added, and not begun yet."""
         self._later: dict[int, list[Planned]] = {}
@@ -173,8 +174,8 @@ class UntilDecided:
     def _tell_looks(self) -> None:
         for unit, row, i in self.seeds.new_looks():
             record = look_record(unit, row, i, self.plan.suite.baseline)
-            if _identity(record) not in self._told:
-                self._told.add(_identity(record))
+            if self._told.get(_place(record)) != _said(record):
+                self._told[_place(record)] = _said(record)
                 self.recorder.journal.append({**record, "run_id": self.recorder.run_id})
 
 
@@ -230,10 +231,16 @@ def look_record(unit: SeedUnit, row: SeedRow, i: int, baseline: str) -> dict[str
     }
 
 
-def _identity(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two records of a look the same one."""
+def _place(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which look a record is of: of two with one place the newer one counts."""
     look = record.get("look") or {}
     names = ("suite", "model", "dataset", "recipe", "label", "target_density")
-    own = ("n", "verdict", "stop", "difference", "margin", "max_seeds", "source_model",
-           "source_dataset", "source_recipe")  # fmt: skip
+    own = ("n", "source_model", "source_dataset", "source_recipe")
     return (*(record.get(name) for name in names), *(look.get(name) for name in own))
+
+
+def _said(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What it says of the look."""
+    look = record.get("look") or {}
+    names = ("verdict", "stop", "difference", "margin", "max_seeds")
+    return tuple(look.get(name) for name in names)
