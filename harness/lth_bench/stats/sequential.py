@@ -131,9 +131,7 @@ def decide(
     summary = Summary.of(differences).floored(step) if differences else None
     lost = len(pairs) - len(differences)
     kind: VerdictKind = "failed" if lost else "insufficient"
-    return _verdict(
-        kind, summary, rule, stop=Stop(len(pairs), rule.maximum), unit=unit, lost=lost
-    )
+    return _verdict(kind, summary, rule, stop=Stop(len(pairs), rule.maximum), unit=unit, lost=lost)
 
 
 def _answer(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.answers import ADDED
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.rows import ON, BoardRow
 from lth_bench.analysis.measures import Measure
@@ -27,7 +28,6 @@ FIXED: dict[str, Any] = dict.fromkeys(("decided_at", "max_seeds", "stop"))
 
 AT = ("target_density", "label", "control")
 WIDER = ("difference_other_data_low", "difference_other_data_high")
-ADDED = "seeds were added until decided: the interval would be of a mean that is exaggerated"
 SOURCE = ("source_model", "source_dataset", "source_recipe")
 
 

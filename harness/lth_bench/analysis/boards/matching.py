@@ -223,8 +223,9 @@ def board(
         f"paired t-test at {one_sided}, each density separately, at least three seeds). even: "
         f"sparsest at which it is not {worse} on average. possible: sparsest at which the "
         f"{two_sided} interval of the difference still includes 0. Densities at which a seed "
-        "failed, or that cannot be reached, do not count. ≤: the sparsest density planned, so the true one may be lower. #: by these "
-        "three in turn. Δ, n, FLOPs: at the first of the three that exists; "
+        "failed, or that cannot be reached, do not count. ≤: the sparsest density planned, so the "
+        "true one may be lower. #: by these three in turn. Δ, n, FLOPs: at the first of the three "
+        "that exists; "
         f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost "
         "nothing, as a multiple of the dense run's. settles: how many seeds would settle the even "
         "density in 1 of 2 and in 4 of 5 cases."
@@ -270,7 +271,8 @@ def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
 
 def _levels(against: Baselines) -> tuple[str, str]:
     """Of the one-sided test and of the intervals, in words; of suites of both kinds both."""
-    kinds = [USUAL_LEVELS] * bool(against.of.keys() - against.rules) + [LOOK_LEVELS] * bool(against.rules)
+    fixed, added = against.of.keys() - against.rules.keys(), against.rules
+    kinds = [USUAL_LEVELS] * bool(fixed) + [LOOK_LEVELS] * bool(added)
     one, two = (" or ".join(f"{100 * levels[i]:.4g}%" for levels in kinds) for i in (0, 1))
     return one, two
 

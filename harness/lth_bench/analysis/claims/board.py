@@ -120,8 +120,9 @@ def sheet(
         below += [f"{f.claim.name}: {f.reason}" for f in members if f.reason and f.planned]
         tables.append(
             Table(
-                header=tuple("interval" if name == HEADER[4] and added else name
-                             for name in HEADER),
+                header=tuple(
+                    "interval" if name == HEADER[4] and added else name for name in HEADER
+                ),
                 blocks=[[_line(f) for f in members]],
                 title=printable(" · ".join(task)),
                 group=suite.name,

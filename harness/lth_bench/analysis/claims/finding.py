@@ -121,9 +121,7 @@ def _measures(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> l
     return found
 
 
-def finding(
-    claim: Claim, cells: dict[SampleKey, Sample], rule: Decide | None = None
-) -> Finding:
+def finding(claim: Claim, cells: dict[SampleKey, Sample], rule: Decide | None = None) -> Finding:
     """One claim's verdict from one suite's cells, by 95% intervals.
 
     A side that lost a seed, or that cannot reach a density, leaves its claim not reproduced:

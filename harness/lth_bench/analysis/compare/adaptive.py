@@ -5,6 +5,7 @@ the looks of the rule, since how many there are depends on what they showed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from lth_bench.analysis.measures import Measure
@@ -30,12 +31,11 @@ def adaptive(
     fixed. Before the first look the verdict is insufficient, however many seeds both have.
 
     A seed that either side lost is lost. The rule is that of the side with more seeds at most.
+    A density that B cannot reach ends the comparison (`stop` skipped).
     """
-    rules = [s.rule for s in (*a, *b) if s.rule is not None]
-    if not rules:
+    rule = rule_of((*a, *b), margin)
+    if rule is None:
         return None
-    rule = max(rules, key=lambda one: one.max_seeds)
-    rule = Decide(margin=rule.margin if margin is None else margin, max_seeds=rule.max_seeds)
     mine, base = _together(b), _together(a)
     lost = {s for side in (mine, base) for s, fate in side.items() if fate == "lost"}
     mine |= dict.fromkeys(lost, "lost")
@@ -49,6 +49,17 @@ def adaptive(
         verdict,
         *(mean(float(side[s]) for s in seeds) if seeds else None for side in (base, mine)),
     )
+
+
+def rule_of(samples: Sequence[Sample], margin: float | None) -> Decide | None:
+    """The rule that samples are compared by, with the margin that was asked for, if one was; None
+    where the seeds of all were fixed.
+    """
+    rules = [s.rule for s in samples if s.rule is not None]
+    if not rules:
+        return None
+    rule = max(rules, key=lambda one: one.max_seeds)
+    return rule if margin is None else replace(rule, margin=margin)
 
 
 def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:
@@ -66,4 +77,3 @@ def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:
         else:
             found[seed] = mean(float(fate) for fate in fates)
     return found
-

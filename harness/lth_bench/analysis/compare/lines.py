@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.censored import signs
@@ -70,10 +70,20 @@ class Comparison:
 
     @property
     def short(self) -> str | None:
-        """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
+        """A shorter verdict for a narrow table, such as "open ~4–7", or "better <0.5": by less than
+        the margin; None where there is none.
+        """
         stop = self.verdict.stop
         if stop is not None and self.verdict.kind in ("better", "worse", "equivalent", "open"):
             return f"{self.verdict.kind} {stop.at}/{stop.maximum}"
+        if self.verdict.kind == "failed":
+            did, of = "skipped" if self.unreached else "lost", self.verdict.planned
+            return ", ".join(f"{side} {did} {len(lost)}/{of}" for side, lost in self._lost)
+        if self.verdict.kind == "equivalent":
+            return "equivalent"
+        if self.verdict.kind in ("better", "worse") and self.verdict.within:
+            scale = 100 if self.verdict.unit == "points" else 1
+            return f"{self.verdict.kind} <{scale * self.verdict.margin:.3g}"
         if self.verdict.kind != "open":
             return None
         if self.verdict.signs is not None:
@@ -87,8 +97,12 @@ class Comparison:
             return self.verdict.text
         did = "cannot reach the density on" if self.unreached else "lost"
         of = f"of {self.verdict.planned} seeds"
-        sides = (("A", self.lost_a), ("B", self.lost_b))
-        return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in sides if lost)
+        return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in self._lost)
+
+    @property
+    def _lost(self) -> list[tuple[str, frozenset[int]]]:
+        """The sides that lost seeds, and which."""
+        return [(side, lost) for side, lost in (("A", self.lost_a), ("B", self.lost_b)) if lost]
 
 
 def compare(group: PairGroup, options: Options) -> list[Comparison]:
@@ -141,6 +155,10 @@ def _line(
     found = adaptive(samples_a, samples_b, options.measure, options.margin)
     if found is not None and order is None:
         verdict, mean_a, mean_b = found
+        if verdict.kind == "insufficient" and lost_a | lost_b:
+            # a density that a seed cannot reach is none that more seeds would tell of
+            lost = len(lost_a | lost_b)
+            verdict = replace(verdict, kind="failed", lost=lost, planned=len(planned))
         own = verdict.summary
         interval, wider = None if own is None else own.interval(verdict.level), None
     return Comparison(
