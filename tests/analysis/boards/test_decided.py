@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.analysis.samples import samples
 
 Chosen = Callable[..., Any]
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+Scenario: Any = RECORDS["Scenario"]
 
 BASE = [0.90, 0.91, 0.92, 0.90, 0.91, 0.92, 0.90, 0.91]
 RULE = {"margin": None, "max_seeds": 10}
@@ -217,3 +222,29 @@ def test_nothing_says_that_one_seed_decides(con: Any) -> None:
     """Leaving a pair out marked 38% of decided rows, and mostly the middle pair."""
     assert "decided_by_seed" not in rows(con)["imp"]
     assert "one seed decides" not in leaderboard(con, Question()).legend
+
+
+@dataclass
+class TwoMetrics(Scenario):  # type: ignore[misc]
+    """A task judged by accuracy and one by RMSE."""
+
+    tasks: Any = (("mlp", "digits", "mlp"), ("mlp", "diabetes", "mlp"))
+    judged: Any = field(default_factory=lambda: {"diabetes": ("rmse", "", False)})
+    decide: Any = None
+
+    def run(self) -> dict[str, Any]:
+        return super().run() | ({} if self.decide is None else {"decide": self.decide})
+
+
+def test_the_footer_of_several_metrics_has_each_margin(made: Any) -> None:
+    con = made(
+        TwoMetrics(run_id="run-a"),
+        TwoMetrics(suite="wide", run_id="run-b", decide={"margin": 0.2, "max_seeds": 10}),
+    )
+    legend = leaderboard(con, Question()).legend
+    assert (
+        "test_rmse: lower is better; a difference below 5% of the baseline's mean (quickstart) or "
+        "20% of the baseline's mean (wide) does not matter."
+    ) in legend
+    asked = leaderboard(con, Question(margin=0.1)).legend
+    assert "a difference below 10% of the baseline's mean does not matter." in asked
