@@ -47,6 +47,8 @@ class Table:
     fit."""
     wide: frozenset[int] = frozenset()
     """Columns that a terminal shows only where the whole table fits with them."""
+    prose: int | None = None
+    """A column of sentences, which take several lines so that the table fits."""
     about: tuple[str, ...] = ()
     """Suite, model, dataset and recipe, where it is about one task."""
 

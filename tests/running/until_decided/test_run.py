@@ -264,6 +264,8 @@ def test_a_margin_that_comes_back_has_its_looks_back(run: Any, machine: Any) -> 
     assert ("one_shot", 3, "equivalent", "decided", 0.05) in between
     paths = run(overrides=[narrow])[2]
     assert asked(paths, with_margin) == first and machine.trained == []
+    newest = asked(paths, "SELECT arg_max(n, journal_order) = max(n) FROM looks GROUP BY label")
+    assert set(newest) == {(True,)}  # the last look is the newest record
     written = sum(r["record"] == "look" for r, _ in Journal(paths).read())
     run(overrides=[narrow])
     assert sum(r["record"] == "look" for r, _ in Journal(paths).read()) == written

@@ -103,6 +103,8 @@ class UntilDecided:
         self.schedule.more = self._more
         self._told = {_place(record): _said(record) for record in due.told}
         """Of each look that the journal has, what its newest record says: the one that counts."""
+        self._changed: set[tuple[Any, ...]] = set()
+        """Comparisons of which a look is new or says something else than before."""
         self._waiting: dict[str, Planned] = {}
         """Added, and not begun yet."""
         self._later: dict[int, list[Planned]] = {}
@@ -174,8 +176,11 @@ class UntilDecided:
     def _tell_looks(self) -> None:
         for unit, row, i in self.seeds.new_looks():
             record = look_record(unit, row, i, self.plan.suite.baseline)
-            if self._told.get(_place(record)) != _said(record):
-                self._told[_place(record)] = _said(record)
+            place, said = _place(record), _said(record)
+            # with it go all later ones, so that a comparison's last look is its newest record
+            if self._told.get(place) != said or place[1:] in self._changed:
+                self._changed.add(place[1:])
+                self._told[place] = said
                 self.recorder.journal.append({**record, "run_id": self.recorder.run_id})
 
 
@@ -232,11 +237,14 @@ def look_record(unit: SeedUnit, row: SeedRow, i: int, baseline: str) -> dict[str
 
 
 def _place(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Which look a record is of: of two with one place the newer one counts."""
+    """Which look a record is of, its number of pairs first: of two with one place the newer one
+    counts.
+    """
     look = record.get("look") or {}
     names = ("suite", "model", "dataset", "recipe", "label", "target_density")
-    own = ("n", "source_model", "source_dataset", "source_recipe")
-    return (*(record.get(name) for name in names), *(look.get(name) for name in own))
+    source = ("source_model", "source_dataset", "source_recipe")
+    of = (*(record.get(name) for name in names), *(look.get(name) for name in source))
+    return (look.get("n"), *of)
 
 
 def _said(record: Mapping[str, Any]) -> tuple[Any, ...]:
