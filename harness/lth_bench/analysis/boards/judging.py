@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Self
 
 from lth_bench.analysis.boards.baseline import Baselines
@@ -135,6 +135,7 @@ class Words:
     """What follows it: " points"."""
     better: str = "better"
     worse: str = "worse"
+    _: KW_ONLY
     margins: Mapping[str, str] = field(default_factory=dict)
     """By suite, where suites have several; those of others are `margin`."""
 
