@@ -184,6 +184,14 @@ def test_what_a_lost_node_ran_goes_elsewhere_uncharged(run) -> None:
     assert all(started.count(i) > 1 for i in again)
 
 
+def test_who_waits_for_a_lost_nodes_place_is_not_counted_on_it(run) -> None:
+    done = run([works, is_lost, waits])
+    lost, waiting = (use for use in done.heard[-1].uses if use.slot == 1)
+    assert (lost.host, lost.state, lost.processes) == ("10.0.0.1", "gone", 1)
+    assert (waiting.host, waiting.state, waiting.processes) == ("", "starting", 1)
+    assert lost.retries == 1 and waiting.starting_seconds > 0
+
+
 def test_a_hook_that_crashes_its_worker_is_found(run) -> None:
     done = run([crashes, crashes, works, works], jobs=1)
     assert done.ended["0"]["status"] == "failed"

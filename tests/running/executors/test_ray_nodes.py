@@ -205,5 +205,9 @@ def test_a_killed_node_loses_nothing(folder, local) -> None:
         nodes.kill(OTHER)
         finish(process)
     assert rows(file) == local
-    retries = "SELECT host, sum(retries) FROM workers GROUP BY host"
-    assert dict(asked(file, retries)).get(OTHER, 0) > 0
+    found = asked(file, "SELECT host, worker_state, retries, starting_seconds FROM workers")
+    (lost,) = [one for one in found if one[0] == OTHER]
+    assert lost[1] == "gone" and lost[2] > 0
+    # its replacement had no place before the end
+    (waiting,) = [one for one in found if not one[0]]
+    assert waiting[1] == "starting" and waiting[3] > 0

@@ -175,8 +175,8 @@ class Executor(ABC, Generic[L]):
         if ended is not None:
             self._workers.remove(worker)
             worker.link.kill()  # what watched over it on another machine gives up its place
-            self._use(worker).processes += 1
             self._bury(worker, ended)
+            self._ledger.replace(worker.slot)
             self._begin(worker.device, worker.slot)
 
     def _stop(self, *, heard: bool = False, grace: float | None = None) -> None:
