@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from close import close_rows
 from ray_nodes import HEAD, OTHER, PATIENCE, Nodes, two_nodes
 
 pytestmark = pytest.mark.slow
@@ -177,6 +178,39 @@ def test_a_tuning_on_two_nodes_gives_the_rows_of_this_machine(folder, nodes) -> 
         found = asked(folder / "t.duckdb", query)
         assert found and found == asked(folder / "here.duckdb", query)
     assert {r["worker"] for r in recorded(folder / "t.duckdb")} == {f"{HEAD} cpu", f"{OTHER} cpu"}
+
+
+LOOKS = """
+    SELECT label, target_density, n, verdict, stop, difference, deviation, p, p_equivalent
+    FROM looks
+"""
+COUNTED = f"""
+    SELECT * FROM ({ROWS}) r WHERE r.seed < (
+        SELECT max(k.n) FROM looks k
+        WHERE r.label = 'dense' OR (k.label = r.label AND k.target_density = r.target_density)
+    )
+"""
+"""Of the seeds that a look has read: workers with nothing else to do train others ahead, which
+depends on how fast they are.
+"""
+BOARD = "SELECT label, control, target_density, n, mean, low, high, delta_dense FROM leaderboard"
+
+
+def test_seeds_until_decided_are_those_of_this_machine(folder, nodes) -> None:
+    options = (
+        "--until-decided", "--add", "dense", "-s", "dense", "-s", "imp", "-s", "mine",
+        "--set", "suite.decide.max_seeds=6", "--set", "recipes.short.steps=60",
+        "--set", "suite.controls=[]",
+    )  # fmt: skip
+    file, here = folder / "decided.duckdb", folder / "decided-here.duckdb"
+    finish(start(folder, file.name, *on(nodes, *options), env=nodes.env))
+    finish(start(folder, here.name, "--workers", "2", *options, env=dict(os.environ)))
+    for query in (LOOKS, COUNTED, BOARD):
+        found = close_rows(asked(file, query))
+        assert found and found == close_rows(asked(here, query))
+    looks = asked(file, "SELECT max(n), count(stop) FROM looks")[0]
+    assert looks[0] > 3 and looks[1] == 4  # seeds were added, and each row ended
+    assert {r["worker"] for r in recorded(file)} == {f"{HEAD} cpu", f"{OTHER} cpu"}
 
 
 def test_a_killed_coordinator_resumes(folder, local, nodes) -> None:
