@@ -170,13 +170,11 @@ class RayCluster:
             )
         names = [f"cuda:{i}" for i in range(each)] if self._on_gpus else ["cpu"] * each
         self._each, self.workers = each, [",".join(names)] * count
-        notes: tuple[str, ...] = ()
-        if (share := self._share) > 1:
-            notes = (
-                f"{share} workers share a GPU: {count} were asked for, and the cluster has "
-                f"{self._gpus:g} GPUs now; for a GPU each, start when all have joined",
-            )
-        self.devices = replace(self.devices, notes=notes)
+        note = (
+            f"{self._share} workers share a GPU: {count} were asked for, and the cluster has "
+            f"{self._gpus:g} GPUs now; for a GPU each, start when all have joined"
+        )
+        self.devices = replace(self.devices, notes=(note,) if self._share > 1 else ())
 
     @property
     def _on_gpus(self) -> bool:
