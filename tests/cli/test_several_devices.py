@@ -13,10 +13,10 @@ from .test_streaming import photographs
 SMALL = [
     f"{where}.{what}"
     for where, whats in {
-        "recipes.rigl": ("devices=2", "batch_size=12", "val_size=12", "crop=4"),
-        "recipes.gradual": ("devices=2", "batch_size=12", "val_size=12", "crop=4"),
-        "tasks.0.dataset": ("size=32", "resize=36"),
-        "tasks.1.dataset": ("size=32", "resize=36"),
+        "recipes.rigl": ("devices=2", "batch_size=12", "val_size=12"),
+        "recipes.gradual": ("devices=2", "batch_size=12", "val_size=12"),
+        "tasks.0.dataset": ("size=32", "resize=36", "stored=36"),
+        "tasks.1.dataset": ("size=32", "resize=36", "stored=36"),
         "suite": ("densities=[0.1]",),
     }.items()
     for what in whats

@@ -35,14 +35,16 @@ def test_fingerprint_is_of_the_content() -> None:
         make(test_x=base.test_x + 1),
         make(test_y=torch.tensor([2, 1])),
         make(classes=4),
+        make(seen=1),
         make(train_x=base.train_x.reshape(6, 1, 1, 4), test_x=base.test_x.reshape(2, 1, 1, 4)),
     ]
-    assert len({base.fingerprint(), *(other.fingerprint() for other in others)}) == 7
+    assert len({base.fingerprint(), *(other.fingerprint() for other in others)}) == 8
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"seen": 3}, "seen must be at most .* but got 3 of images"),
         ({"train_x": torch.zeros(6, 1, 2, 2)}, "train_x must be uint8 .* but got torch.float32"),
         ({"test_x": torch.zeros(2, 4, dtype=torch.uint8)}, r"test_x must be uint8 .*\[2, 4\]"),
         ({"train_y": torch.zeros(5, dtype=torch.int64)}, r"int64 \[6\], but got .*\[5\]"),

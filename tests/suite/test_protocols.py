@@ -54,6 +54,11 @@ def test_the_same_recipe_differs_in_nothing() -> None:
         ("resnet20", {"epochs": None, "steps": 5000}, ["5,000 steps here, 182 epochs there"]),
         ("resnet20", {"optimizer": "adam"}, ["adam here, sgd there"]),
         ("resnet20", {"crop": 0, "flip": False}, ["augmentation none here, crop and flip there"]),
+        (
+            "resnet20",
+            {"crop": 0, "resized_crop": {}},
+            ["augmentation resized crop and flip here, crop and flip there"],
+        ),
         ("resnet20", {"crop": 0}, ["augmentation flip here, crop and flip there"]),
         ("resnet20(gamma_init=0.5)", {}, ["gamma_init=0.5 here"]),
         ("resnet20", {"lr": None}, ["learning rate the default here, 0.1 there"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.params import canonical
-from lth_bench.training.recipe import LearningRate, Recipe
+from lth_bench.errors import UserError
+from lth_bench.params import build, canonical
+from lth_bench.training.recipe import LearningRate, Recipe, ResizedCrop
 
 
 def rates(recipe, steps, train_size=1000):
@@ -82,6 +83,7 @@ def test_stretched(length, factor):
         ({"steps": 9, "nesterov": True}, "momentum above 0"),
         ({"steps": 9, "optimizer": "adam", "momentum": 0.9}, "requires optimizer .sgd."),
         ({"steps": 9, "batch_size": 100, "devices": 8}, "batch_size = 100 and devices = 8"),
+        ({"steps": 9, "crop": 4, "resized_crop": ResizedCrop()}, "crop = 4 and resized_crop"),
         ({"steps": 9, "bits": 8, "devices": 2}, "bits = 8 is simulated on one device"),
     ],
 )
@@ -96,3 +98,35 @@ def test_devices_are_part_of_the_identity_and_one_is_left_out():
     assert canonical(two) == {**canonical(one), "devices": 2}
     assert two.of_one_device == Recipe(steps=9, batch_size=32)
     assert one.of_one_device == one
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (
+            {"scale": [0.0, 1.0]},
+            r"resized_crop.scale\[0\] must be a number in \(0, 1\], but got 0.0",
+        ),
+        ({"scale": [0.5, 1.5]}, r"resized_crop.scale\[1\] must be .* but got 1.5"),
+        ({"scale": [0.9, 0.5]}, r"resized_crop: scale .* got \[0.9, 0.5\]; write \[0.5, 0.9\]"),
+        ({"scale": [0.5]}, "resized_crop.scale must be a list of 2"),
+        ({"ratio": [-1, 2]}, r"resized_crop.ratio\[0\] must be a number > 0, but got -1"),
+        ({"ratio": [2, 1]}, r"resized_crop: ratio .* got \[2.0, 1.0\]; write \[1.0, 2.0\]"),
+        ({"area": [0.5, 1]}, "unknown key resized_crop.area"),
+        (True, "resized_crop must be a table of scale, ratio, but got true"),
+    ],
+)
+def test_boxes_that_make_no_sense(table, says):
+    with pytest.raises(UserError, match=says):
+        build(Recipe, {"steps": 9, "resized_crop": table})
+
+
+def test_crops_of_random_size_are_part_of_the_identity_and_none_are_left_out():
+    """So recipes that do not set them keep theirs."""
+    usual = build(Recipe, {"steps": 9, "resized_crop": {}})
+    assert usual.resized_crop == ResizedCrop(scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3))
+    assert canonical(usual) == {"steps": 9, "resized_crop": {}}
+    assert canonical(Recipe(steps=9)) == {"steps": 9}
+    other = build(Recipe, {"steps": 9, "resized_crop": {"scale": [0.25, 1]}})
+    assert canonical(other) == {"steps": 9, "resized_crop": {"scale": [0.25, 1.0]}}
+    assert build(Recipe, canonical(other)) == other

@@ -22,14 +22,17 @@ from lth_bench.training.engine import sparse_sequential
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.cohort_size import CohortSizes
 from lth_bench.training.engine.layouts.base import Layout
-from lth_bench.training.recipe import Recipe
+from lth_bench.training.recipe import Recipe, ResizedCrop
 from lth_bench.training.request import Change
 
 NET = MLP(hidden=(7,))
 RECIPE = Recipe(
     lr=0.1, steps=20, batch_size=20, val_size=60, eval_every=8, momentum=0.9, crop=1, flip=True
 )
-ADAM = dataclasses.replace(RECIPE, optimizer="adam", lr=0.01, schedule="cosine", momentum=0.0)
+ADAM = dataclasses.replace(
+    RECIPE, optimizer="adam", lr=0.01, schedule="cosine", momentum=0.0, crop=0,
+    resized_crop=ResizedCrop(),
+)  # fmt: skip
 CALLBACKS = {"strategy": "test"}
 
 
@@ -193,7 +196,7 @@ def test_only_kept_weights_go_on_as_well(
 def test_without_the_background_as_well(
     bench_at, request_of, queue, steps, hand, half_mask, dark, any_size
 ):
-    net, recipe = MLP(hidden=(40, 12)), dataclasses.replace(ADAM, crop=0, flip=False)
+    net, recipe = MLP(hidden=(40, 12)), dataclasses.replace(ADAM, resized_crop=None, flip=False)
 
     def ask(bench):
         return queue(bench, request_of(bench, mask=half_mask(bench)))

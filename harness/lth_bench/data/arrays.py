@@ -36,6 +36,8 @@ class Arrays:
     """Whether features are brought to mean 0 and deviation 1 by the training split's."""
     bytes_per_token: float = 1.0
     """Mean bytes of text in a target token."""
+    seen: int | None = None
+    """Height and width of the middle of images that networks see; None for the whole."""
 
     def __post_init__(self) -> None:
         require_kinds(self.inputs, self.targets)
@@ -50,6 +52,14 @@ class Arrays:
             raise ValueError(
                 f"training and test {things} must have the same shape, but got "
                 f"{list(self.train_x.shape[1:])} and {list(self.test_x.shape[1:])}"
+            )
+
+        if self.seen is not None and (
+            self.inputs != "images" or not 1 <= self.seen <= min(self.train_x.shape[2:])
+        ):
+            raise ValueError(
+                f"seen must be at most the height and width of images, but got {self.seen} of "
+                f"{self.inputs} {list(self.train_x.shape[1:])}"
             )
 
     def _check_x(self, name: str, x: Tensor) -> None:
@@ -86,10 +96,11 @@ class Arrays:
     @property
     def info(self) -> DatasetInfo:
         """The dataset's sizes and kinds."""
+        stored = tuple(self.train_x.shape[1:])
         return DatasetInfo(
-            tuple(self.train_x.shape[1:]), self.classes, len(self.train_y), len(self.test_y),
+            seen_shape(stored, self.seen), self.classes, len(self.train_y), len(self.test_y),
             inputs=self.inputs, targets=self.targets, vocabulary=self.vocabulary,
-            bytes_per_token=self.bytes_per_token,
+            bytes_per_token=self.bytes_per_token, stored_shape=stored,
         )  # fmt: skip
 
     def fingerprint(self) -> str:
@@ -108,9 +119,19 @@ class Arrays:
     def _kind(self) -> str:
         """What a fingerprint tells beside the numbers; "" of images with classes."""
         if (self.inputs, self.targets) == ("images", "class"):
-            return ""
+            return kind_of_images(self.seen)
         standard = self.inputs == "features" and self.standardise
         return f"{self.inputs} {self.targets} {self.vocabulary} {standard} {self.bytes_per_token}"
+
+
+def seen_shape(stored: tuple[int, ...], seen: int | None) -> tuple[int, ...]:
+    """What networks see of images stored as [C, H, W]."""
+    return stored if seen is None else (stored[0], seen, seen)
+
+
+def kind_of_images(seen: int | None) -> str:
+    """What a fingerprint tells of images with classes beside their pixels."""
+    return "" if seen is None else f"seen {seen}"
 
 
 def require_finite(name: str, numbers: Tensor) -> None:

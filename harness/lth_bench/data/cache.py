@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
-from lth_bench.data.arrays import Arrays, DatasetInfo
+from lth_bench.data.arrays import Arrays, DatasetInfo, seen_shape
 from lth_bench.data.root import user_cache, writable
 
 REVISION = 1
@@ -46,8 +46,12 @@ class ArrayCache:
         with contextlib.suppress(*_DAMAGED):
             with safe_open(self.path, framework="pt") as opened:
                 train, test = (opened.get_slice(x).get_shape() for x in ("train_x", "test_x"))
-                classes = int(opened.metadata()["classes"])
-            return DatasetInfo((train[1], train[2], train[3]), classes, train[0], test[0])
+                about = opened.metadata()
+            stored = (train[1], train[2], train[3])
+            return DatasetInfo(
+                seen_shape(stored, _seen(about)), int(about["classes"]), train[0], test[0],
+                stored_shape=stored,
+            )  # fmt: skip
         return None
 
     def fingerprint(self) -> str | None:
@@ -99,7 +103,9 @@ class ArrayCache:
             with safe_open(self.path, framework="pt") as opened:
                 about = opened.metadata()
                 train_x, train_y, test_x, test_y = map(opened.get_tensor, PARTS)
-            arrays = Arrays(train_x, train_y, test_x, test_y, classes=int(about["classes"]))
+            arrays = Arrays(
+                train_x, train_y, test_x, test_y, classes=int(about["classes"]), seen=_seen(about)
+            )
             if arrays.fingerprint() == about["fingerprint"]:
                 return arrays
         return None
@@ -108,6 +114,8 @@ class ArrayCache:
         from safetensors.numpy import save_file  # torch's version refuses views of one tensor
 
         about = {"classes": str(arrays.classes), "fingerprint": arrays.fingerprint()}
+        if arrays.seen is not None:
+            about["seen"] = str(arrays.seen)
         tensors = {part: getattr(arrays, part).contiguous().numpy() for part in PARTS}
         part = self.folder / f"{self.file}.part"  # one writer: the lock is held
         try:
@@ -126,6 +134,11 @@ class ArrayCache:
             stacklevel=2,
         )
         return arrays
+
+
+def _seen(about: Mapping[str, str]) -> int | None:
+    """Of a copy's header."""
+    return int(about["seen"]) if "seen" in about else None
 
 
 def _gigabytes(arrays: Arrays) -> float:

@@ -10,7 +10,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from lth_bench.data.arrays import DatasetInfo, Fingerprint
+from lth_bench.data.arrays import DatasetInfo, Fingerprint, kind_of_images, seen_shape
 from lth_bench.data.headers import MAX_BYTES, NotDecoded
 from lth_bench.data.pixels import Decoder
 from lth_bench.data.reading import CHUNK, ImageReader, Images, Stream
@@ -112,13 +112,17 @@ class ImageFiles:
     _: KW_ONLY
     classes: int
     summary: ImageSummary
+    seen: int | None = None
+    """Height and width of the middle of images that networks see; None for the whole."""
 
     @property
     def info(self) -> DatasetInfo:
         """The dataset's sizes."""
+        stored = self.train.image_shape
         return DatasetInfo(
-            self.train.image_shape, self.classes, len(self.train_y), len(self.test_y)
-        )
+            seen_shape(stored, self.seen), self.classes, len(self.train_y), len(self.test_y),
+            stored_shape=stored,
+        )  # fmt: skip
 
     def fingerprint(self) -> str:
         """Equals that of the decoded arrays, so that both find each other's trainings."""
@@ -137,9 +141,10 @@ def summarise(
     classes: int,
     *,
     threads: int,
+    seen: int | None = None,
 ) -> ImageSummary:
     """Decode every image once, a few at a time. UserError names an unusable one."""
-    marks = Fingerprint(classes)
+    marks = Fingerprint(classes, kind_of_images(seen))
     counted = _Counted(train)
     reader = ImageReader(threads)
     try:

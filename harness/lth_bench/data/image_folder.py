@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import torch
 
 from lth_bench.data import archives
-from lth_bench.data.arrays import Arrays, DatasetInfo
+from lth_bench.data.arrays import Arrays, DatasetInfo, seen_shape
 from lth_bench.data.cache import ArrayCache, stamp
 from lth_bench.data.headers import MAX_BYTES
 from lth_bench.data.image_files import (
@@ -51,6 +51,10 @@ class ImageFolder:
     resize: Annotated[int, Range(1, 4096)] | None = None
     """Length in pixels to which the shorter side is scaled before the centre crop, at least
     `size`, which is the default; ImageNet's usual evaluation uses size 224 and resize 256."""
+    stored: Annotated[int, Range(1, 4096)] | None = None
+    """Height and width in pixels that are kept of the scaled images, from `size`, the default, to
+    `resize`: a recipe's crops of random size are cut from them. All else uses the middle of `size`
+    pixels, as ever."""
     channels: Literal[1, 3] = 3
     """3 for colour, 1 for greyscale."""
     test_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.2
@@ -68,6 +72,13 @@ class ImageFolder:
                 f"requires size and must be at least size, but got resize = {self.resize} and "
                 f"size = {self.size}"
             )
+        if self.stored is not None and not (
+            self.size is not None and self.size <= self.stored <= (self.resize or self.size)
+        ):
+            raise ValueError(
+                f"stored must be from size to resize, but got stored = {self.stored}, size = "
+                f"{self.size} and resize = {self.resize}"
+            )
 
     def info(self, root: Path) -> DatasetInfo:
         """From the decoded copy if there is one, otherwise from file names and the first image."""
@@ -76,8 +87,11 @@ class ImageFolder:
         if known is not None:
             return known
         tree = self._tree(place)
-        shape = self._shape(place, tree)
-        return DatasetInfo(shape, len(tree.classes), len(tree.train), len(tree.test))
+        stored = self._shape(place, tree)
+        return DatasetInfo(
+            seen_shape(stored, self._seen), len(tree.classes), len(tree.train), len(tree.test),
+            stored_shape=stored,
+        )  # fmt: skip
 
     def load(self, root: Path) -> Arrays:
         """DataMissing if the data is not there; UserError naming an unusable image."""
@@ -109,10 +123,10 @@ class ImageFolder:
         def read_once() -> ImageSummary:
             count = len(tree.train) + len(tree.test)
             print(f"reading the {count:,} images of {place.where} once", file=sys.stderr)
-            return summarise(*parts, classes, threads=cores())
+            return summarise(*parts, classes, threads=cores(), seen=self._seen)
 
         summary = kept_summary(place.cache, read_once)
-        return ImageFiles(*parts, classes=classes, summary=summary)
+        return ImageFiles(*parts, classes=classes, summary=summary, seen=self._seen)
 
     def fingerprint(self, root: Path) -> str | None:
         """The content's fingerprint, if a decoded copy or a summary of the files has it."""
@@ -121,7 +135,11 @@ class ImageFolder:
 
     @property
     def _decoder(self) -> Decoder:
-        return Decoder(int(self.channels), self.size, self.resize)
+        return Decoder(int(self.channels), self.stored or self.size, self.resize or self.size)
+
+    @property
+    def _seen(self) -> int | None:
+        return self.size if self.stored not in (None, self.size) else None
 
     def _place(self, root: Path) -> _Place:
         where = self._where(root)
@@ -136,6 +154,8 @@ class ImageFolder:
             "size": self.size, "channels": self.channels, "test_fraction": self.test_fraction,
             "resize": self.resize,
         }  # fmt: skip
+        if self._seen is not None:
+            options["stored"] = self.stored
         cache = ArrayCache("image_folder", sources, options)
         return _Place(where, tree, cache)
 
@@ -169,7 +189,8 @@ class ImageFolder:
     def _shape(self, place: _Place, tree: Tree) -> tuple[int, int, int]:
         """[C, H, W] that all images must have."""
         if self.size is not None:
-            return int(self.channels), self.size, self.size
+            side = self.stored or self.size
+            return int(self.channels), side, side
         if place.where.is_dir():
             name = tree.train[0]
             content = read_file(place.where, name)
@@ -194,7 +215,7 @@ class ImageFolder:
                 spot[name].copy_(decoded(place.where, name, content, self._decoder, shape))
         return Arrays(
             train, torch.tensor(tree.train_labels), test, torch.tensor(tree.test_labels),
-            classes=len(tree.classes),
+            classes=len(tree.classes), seen=self._seen,
         )  # fmt: skip
 
 

@@ -96,6 +96,9 @@ class DatasetInfo:
     """The objective plugin of a task that names none; "" for the usual one of `targets`."""
     bytes_per_token: float = 1.0
     """Mean bytes of text in a target token."""
+    stored_shape: tuple[int, ...] = ()
+    """[C, H, W] of images as they are kept, where networks see only the middle of them; by default
+    `input_shape`."""
 
     def __post_init__(self) -> None:
         require_kinds(self.inputs, self.targets)
@@ -116,6 +119,7 @@ class DatasetInfo:
             object.__setattr__(self, name, int(value))
         self._check_tokens()
         sizes = tuple(map(int, shape))
+        object.__setattr__(self, "stored_shape", tuple(map(int, self.stored_shape or shape)))
         made = InputShape(sizes, self.inputs, self.vocabulary, self.targets)
         object.__setattr__(self, "input_shape", made)
         if not self.objective:
@@ -160,7 +164,8 @@ class DatasetInfo:
         """ValueError where the data is otherwise than its info says."""
         things = "images" if self.inputs == found.inputs == "images" else "examples"
         words = {
-            "input_shape": f"{things} of shape", "train_size": f"training {things}",
+            "input_shape": f"{things} of shape", "stored_shape": f"{things} kept as",
+            "train_size": f"training {things}",
             "test_size": f"test {things}",
         }  # fmt: skip
         # the objective is said by info alone

@@ -46,7 +46,7 @@ class Protocol:
     momentum: str
     weight_decay: str
     augmentation: str
-    """`none`, `crop`, `flip` or `crop and flip`."""
+    """`none`, `crop`, `resized crop`, `flip`, `crop and flip` or `resized crop and flip`."""
     basis: str
     """`source`: read in the paper or its code; `unverified`: at second hand."""
 
@@ -124,5 +124,7 @@ def _spaced(length: str) -> str:
 
 
 def _augmentation(recipe: Mapping[str, Any]) -> str:
-    found = [name for name in ("crop", "flip") if recipe.get(name)]
+    # a table of defaults is empty
+    resized = ["resized crop"] if recipe.get("resized_crop") is not None else []
+    found = resized + [name for name in ("crop", "flip") if recipe.get(name)]
     return " and ".join(found) or "none"

@@ -13,6 +13,26 @@ Positive = Annotated[float, Range(0, math.inf, open_low=True)]
 NonNegative = Annotated[float, Range(0, math.inf)]
 Fraction = Annotated[float, Range(0, 1, open_high=True)]
 Count = Annotated[int, Range(1, math.inf)]
+AreaShare = Annotated[float, Range(0, 1, open_low=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedCrop:
+    """Crops of random size and shape, scaled to the network's input (Szegedy et al., 2015)."""
+
+    scale: tuple[AreaShare, AreaShare] = (0.08, 1.0)
+    """Smallest and largest share of the image's area."""
+    ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    """Smallest and largest ratio of width to height."""
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "ratio"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(
+                    f"{name} is the smallest and the largest, in this order, but got "
+                    f"{[low, high]}; write {[high, low]}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +73,9 @@ class Recipe:
     """Probability mass spread evenly over the classes in the training loss."""
     crop: Annotated[int, Range(0, 64)] = 0
     """Random crop after zero-padding each side by this many pixels."""
+    resized_crop: ResizedCrop | None = None
+    """Instead of `crop`: random crops of random size, scaled to the network's input, as a table of
+    `scale` and `ratio`; an empty one is ImageNet's usual augmentation."""
     flip: bool = False
     """Random horizontal flip."""
     val_size: Count = 5000
@@ -103,6 +126,11 @@ class Recipe:
                 f"optimizer 'sgd' and simulated in float32 or float64, but got optimizer "
                 f"{self.optimizer!r} and dtype {self.dtype!r}"
             )
+        if self.crop and self.resized_crop is not None:
+            raise ValueError(
+                f"crop and resized_crop are two ways to crop, but got crop = {self.crop} and "
+                f"resized_crop; leave one of them out"
+            )
         if self.batch_size % self.devices:
             raise ValueError(
                 f"batch_size must be divisible by devices, of which each takes an equal part, but "
@@ -118,6 +146,11 @@ class Recipe:
     def of_one_device(self) -> Recipe:
         """What each of its devices computes in a step."""
         return replace(self, batch_size=self.batch_size // self.devices, devices=1)
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are changed at random."""
+        return bool(self.crop or self.flip or self.resized_crop is not None)
 
     @property
     def in_full(self) -> bool:

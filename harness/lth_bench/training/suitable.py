@@ -16,11 +16,12 @@ def require_suitable_recipe(
     """
     what = f"recipe {name!r}"
     if info.inputs != "images":
-        for field in ("crop", "flip"):
-            if value := getattr(recipe, field):
+        for field in ("crop", "resized_crop", "flip"):
+            if (value := getattr(recipe, field)) not in (0, None):  # 0 is False
+                said = f"{field} = {str(value).lower()}" if isinstance(value, int) else field
                 raise UserError(
-                    f"{what}: {field} = {str(value).lower()} changes images, but dataset "
-                    f"{dataset!r} has {info.inputs}; leave {field} out"
+                    f"{what}: {said} changes images, but dataset {dataset!r} has {info.inputs}; "
+                    f"leave {field} out"
                 )
     if recipe.label_smoothing and type(objective) is not CrossEntropy:
         raise UserError(

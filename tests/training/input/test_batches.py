@@ -11,11 +11,12 @@ from lth_bench.training.input.batches import make_batch_source
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.streaming import HostArrays, StreamedData
 from lth_bench.training.input.task_data import Share
-from lth_bench.training.recipe import Recipe
+from lth_bench.training.recipe import Recipe, ResizedCrop
 
 RECIPES = {
     "plain": Recipe(steps=30, batch_size=30, val_size=60),
     "augmented": Recipe(steps=30, batch_size=30, val_size=60, crop=2, flip=True),
+    "resized": Recipe(steps=30, batch_size=30, val_size=60, resized_crop=ResizedCrop(), flip=True),
     "crop": Recipe(steps=30, batch_size=30, val_size=60, crop=1),
 }
 
@@ -65,10 +66,11 @@ def test_several_batches_are_got_ready_at_once_within_an_epoch(make_bench, monke
         done += steps
 
 
+@pytest.mark.parametrize("case", ["augmented", "resized"])
 @pytest.mark.parametrize("how", ["resident", "captured", "streamed"])
-def test_shares_make_up_the_batch(how, blobs, monkeypatch):
+def test_shares_make_up_the_batch(how, case, blobs, monkeypatch):
     monkeypatch.setattr("lth_bench.training.input.batches.captures", lambda _: how == "captured")
-    recipe, cpu = RECIPES["augmented"], torch.device("cpu")
+    recipe, cpu = RECIPES[case], torch.device("cpu")
     data = ResidentData(blobs, 60, cpu)
     parts = [data] * 3
     if how == "streamed":

@@ -9,14 +9,18 @@ from lth_bench.training.input.batches import make_batch_source
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import HostArrays, StreamedData
-from lth_bench.training.recipe import Recipe
+from lth_bench.training.recipe import Recipe, ResizedCrop
 
 
 @pytest.mark.parametrize("example_major", [False, True])
-@pytest.mark.parametrize("crop", [0, 2])
-def test_a_cohort_sees_the_same_bits(blobs: Any, example_major: bool, crop: int) -> None:
+@pytest.mark.parametrize(
+    "changes", [{}, {"crop": 2, "flip": True}, {"resized_crop": ResizedCrop()}]
+)
+def test_a_cohort_sees_the_same_bits(
+    blobs: Any, example_major: bool, changes: dict[str, Any]
+) -> None:
     cpu = torch.device("cpu")
-    recipe = Recipe(steps=9, batch_size=16, val_size=60, crop=crop, flip=crop > 0)
+    recipe = Recipe(steps=9, batch_size=16, val_size=60, **changes)
     resident = ResidentData(blobs, 60, cpu)
     streamed = StreamedData(source=HostArrays(blobs), val_size=60, device=cpu, threads=2)
     one = make_batch_source(resident, recipe, 4, example_major)
@@ -47,7 +51,7 @@ def test_everything_stays_where_it_is(blobs: Any) -> None:
             (
                 batch_source._x.data_ptr(),
                 batch_source._y.data_ptr(),
-                batch_source._offsets.data_ptr(),
+                batch_source._drawn.data_ptr(),
             )
         )
     assert len(places) == 1

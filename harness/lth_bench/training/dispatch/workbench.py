@@ -160,6 +160,8 @@ class Workbench:
             f: getattr(recipe, f)
             for f in ("optimizer", "momentum", "nesterov", "batch_size", "crop", "flip")
         }
+        if recipe.resized_crop is not None:
+            step["resized_crop"] = list(self.data.train.x.shape[1:])
         shape: list[object] = [*self.data.input_shape, self.data.classes]
         if self.data.info.inputs != "images":
             shape.append(self.data.info.inputs)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.errors import UserError
+from lth_bench.training.input.augmentation import centre
 from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.input.streaming import StreamedSplit
 from lth_bench.training.input.task_data import Examples, TaskData
@@ -37,8 +38,11 @@ def ablated_data(data: TaskData, view: AblatedView) -> TaskData:
         chosen = torch.randperm(len(data.train), generator=generator("half_data"))
         half = chosen[: len(data.train) // 2].sort().values
         return data.with_splits(data.train.take(half.to(data.device)), data.val)
-    change = _random_labels if view == "random_labels" else _shuffled_pixels
-    return data.with_splits(change(data.train, "train"), change(data.val, "val"))
+    if view == "random_labels":
+        train, val = (_random_labels(getattr(data, part), part) for part in ("train", "val"))
+        return data.with_splits(train, val)
+    train, val = (_shuffled_pixels(data, part) for part in ("train", "val"))
+    return data.with_splits(train, val)
 
 
 def _random_labels(split: Examples, name: str) -> Examples:
@@ -47,10 +51,14 @@ def _random_labels(split: Examples, name: str) -> Examples:
     return replace(split, y=split.y[order.to(split.y.device)])
 
 
-def _shuffled_pixels(split: Examples, name: str) -> Examples:
+def _shuffled_pixels(data: TaskData, name: str) -> Examples:
+    split = getattr(data, name)
     assert isinstance(split, ResidentSplit)
-    x = split.x.flatten(2) if split.x.ndim > 2 else split.x[:, None]  # [N, C, places]
+    seen = split.x
+    if data.info.stored_shape != data.info.input_shape:  # else part of them would go unseen
+        seen = centre(seen, data.info.input_shape)
+    x = seen.flatten(2) if seen.ndim > 2 else seen[:, None]  # [N, C, places]
     rng = generator("shuffled_pixels", name)
     order = torch.rand(len(x), x.shape[2], generator=rng).argsort(dim=1).to(x.device)
     moved: Tensor = x.gather(2, order[:, None].expand_as(x))
-    return ResidentSplit(moved.view(split.x.shape), split.y)
+    return ResidentSplit(moved.view(seen.shape), split.y)

@@ -12,7 +12,7 @@ from lth_bench.training.graphs import captures
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import StreamedData
-from lth_bench.training.input.task_data import WHOLE, Share, TaskData, augment
+from lth_bench.training.input.task_data import WHOLE, Share, TaskData
 from lth_bench.training.recipe import Recipe
 
 
@@ -55,8 +55,8 @@ def make_batch_source(
 
 
 class ResidentBatchSource:
-    """Gathers batches from data on the device. The rows and augmentation offsets of a whole epoch
-    are looked up at once.
+    """Gathers batches from data on the device. The rows and the augmentation of a whole epoch are
+    looked up at once.
 
     On a GPU the position in the epoch is stored on the device and advanced by `batch`, so that
     within an epoch only the captured step is launched.
@@ -83,10 +83,9 @@ class ResidentBatchSource:
         self._first, self._size = share.first(recipe.batch_size), share.size(recipe.batch_size)
         self._stays = captures(data.device)
         self.at_once = self.per_epoch if self._stays else 1
-        self._augments = bool(recipe.crop or recipe.flip)
-        self._kinds = (
-            4 if self._augments else 1
-        )  # row; then offset down, offset right, flipped (see augment)
+        self._change = data.augmenter(recipe)
+        # row; then the augmentation's numbers
+        self._kinds = 1 if self._change is None else 1 + self._change.numbers
         self._used = self.per_epoch * recipe.batch_size
         # a table [kind, slot, example of the epoch], and its slice for a step; on a GPU also each
         # slot's first example of the next step, and the offsets of a step's examples from it
@@ -148,9 +147,9 @@ class ResidentBatchSource:
             if self._epochs[slot] == (seed, epoch):
                 continue
             self._table[0, slot] = self.data.order(seed, epoch)[: self._used]
-            if self._augments:
-                offsets = self.data.augmentation(seed, epoch, self.recipe)
-                self._table[1:, slot] = offsets[:, : self._used]
+            if self._change is not None:
+                drawn = self.data.augmentation(seed, epoch, self.recipe)
+                self._table[1:, slot] = drawn[:, : self._used]
             self._epochs[slot] = (seed, epoch)
 
     def batch(self) -> tuple[Tensor, Tensor]:
@@ -160,8 +159,8 @@ class ResidentBatchSource:
         flat = flat.reshape(flat.shape[0], -1)
         train = self.data.train
         x = train.x.index_select(0, flat[0])
-        if self._augments:
-            x = augment(x, self.recipe.crop, flat[1], flat[2], flat[3])
+        if self._change is not None:
+            x = self._change(x, flat[1:])
         return self.data.normalise(x), train.y.index_select(0, flat[0])
 
     def _taken(self) -> Tensor:

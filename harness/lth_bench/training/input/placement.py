@@ -96,7 +96,7 @@ def choose(
     wish = environment.get(VARIABLE) or "auto"
     if wish not in CHOICES:
         raise UserError(f"{VARIABLE} must be one of {', '.join(CHOICES)}, but got {wish!r}")
-    size = (info.train_size + info.test_size) * math.prod(info.input_shape) * BYTES[info.inputs]
+    size = (info.train_size + info.test_size) * math.prod(info.stored_shape) * BYTES[info.inputs]
     on_disk = hasattr(dataset, "open")
     keep = int(KEPT_SHARE * memory.device) // memory.sharers
     threads = max(1, cores() // memory.processes)

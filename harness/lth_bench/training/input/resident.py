@@ -18,7 +18,6 @@ from lth_bench.data.splits import count_values, train_and_val
 from lth_bench.training.input.prepare import Prepare, PrepareFeatures, as_float, as_is
 from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, Examples, TaskData
-from lth_bench.training.input.task_data import augment as augment
 from lth_bench.training.recipe import Recipe
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.training.input.streaming import StreamedData
-from lth_bench.training.input.task_data import WHOLE, Share, augment
+from lth_bench.training.input.task_data import WHOLE, Share
 from lth_bench.training.recipe import Recipe
 
 
@@ -19,8 +19,8 @@ class _Epoch:
 
     labels: Tensor
     """int64 [N], in the epoch's order."""
-    offsets: Tensor
-    """The augmentation, int64 [3, N]; see `TaskData.augmentation`."""
+    augmentation: Tensor
+    """int64 [numbers, N]; see `TaskData.augmentation`."""
 
 
 class StreamedBatchSource:
@@ -44,7 +44,7 @@ class StreamedBatchSource:
     ) -> None:
         self.data, self.recipe, self.cohort_size, self.share = data, recipe, cohort_size, share
         self.per_epoch = recipe.steps_per_epoch(len(data.train))
-        self._augments = bool(recipe.crop or recipe.flip)
+        self._change = data.augmenter(recipe)
         data.expect(cohort_size)
 
         def rows(dtype: torch.dtype, *shape: int) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -54,9 +54,10 @@ class StreamedBatchSource:
             whole = torch.zeros((*leading, *shape), dtype=dtype, device=data.device)
             return whole.flatten(0, 1), whole.unbind(1 if example_major else 0)
 
-        self._x, self._slots_x = rows(torch.uint8, *data.input_shape)
+        self._x, self._slots_x = rows(torch.uint8, *data.train.x.shape[1:])
         self._y, self._slots_y = rows(torch.int64)
-        self._offsets, self._slot_offsets = rows(torch.int64, 3)
+        numbers = 0 if self._change is None else self._change.numbers
+        self._drawn, self._slots_drawn = rows(torch.int64, numbers)
         self._epochs: dict[tuple[int, int], _Epoch] = {}
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
@@ -83,18 +84,19 @@ class StreamedBatchSource:
             pixels = self.data.host_pixels(start + done, seed, self.recipe, share)
             self._slots_x[slot].copy_(pixels, non_blocking=True)
             self._slots_y[slot].copy_(about.labels[part])
-            if self._augments:
-                self._slot_offsets[slot].copy_(about.offsets[:, part].T)
+            if self._change is not None:
+                self._slots_drawn[slot].copy_(about.augmentation[:, part].T)
         self._epochs = used
 
     def _about(self, seed: int, epoch: int) -> _Epoch:
-        data = self.data
-        offsets = data.augmentation(seed, epoch, self.recipe) if self._augments else torch.empty(0)
-        return _Epoch(data.train.y[data.order(seed, epoch)], offsets)
+        data, drawn = self.data, torch.empty(0)
+        if self._change is not None:
+            drawn = data.augmentation(seed, epoch, self.recipe)
+        return _Epoch(data.train.y[data.order(seed, epoch)], drawn)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Pixels [rows, C, H, W] and labels [rows] of all members, member- or example-major."""
         x = self._x
-        if self._augments:
-            x = augment(x, self.recipe.crop, *self._offsets.unbind(1))
+        if self._change is not None:
+            x = self._change(x, self._drawn.T)
         return self.data.normalise(x), self._y

@@ -37,7 +37,7 @@ class Source(Protocol):
     @property
     def test_y(self) -> Tensor: ...
     @property
-    def classes(self) -> int: ...
+    def info(self) -> DatasetInfo: ...
     def fingerprint(self) -> str: ...
     def counts(self) -> Tensor: ...
 
@@ -48,7 +48,7 @@ class HostArrays:
     def __init__(self, arrays: Arrays) -> None:
         self.train, self.train_y = InMemory(arrays.train_x), arrays.train_y
         self.test, self.test_y = InMemory(arrays.test_x), arrays.test_y
-        self.classes = arrays.classes
+        self.info = arrays.info
         self.fingerprint = arrays.fingerprint
         self._x = arrays.train_x
 
@@ -164,11 +164,7 @@ class StreamedData(TaskData):
         for i in range(0, val_size, BLOCK):
             # subtract the validation split's counts: it is the smaller split
             counts = counts - count_values(self.val.x[i : i + BLOCK])
-        _, channels, height, width = source.train.shape
-        info = DatasetInfo(
-            (channels, height, width), source.classes, len(source.train_y), len(source.test_y)
-        )
-        super().__init__(info, device, counts=counts)
+        super().__init__(source.info, device, counts=counts)
         self._courses: list[_Course] = []
         self._most = 1
 

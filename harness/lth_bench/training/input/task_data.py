@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Protocol, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo
+from lth_bench.training.input.augmentation import Augmentation, augmentation_of, centre
 from lth_bench.training.input.prepare import Prepare, PreparePixels
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
@@ -107,14 +107,15 @@ class TaskData(ABC):
         """
         self.background: Background | None = None
         """Of the training split; None for images with several channels, and for other inputs."""
-        self.device = device
+        self.device, self.info = device, info
         if prepare is None:
             assert counts is not None
             prepare = PreparePixels(counts, device)
             self._prepare: Prepare = prepare
-            self.background = self._background(counts) if len(counts) == 1 else None
+            # of images that are seen whole: the others' middle is known once they are cut
+            if len(counts) == 1 and info.stored_shape == info.input_shape:
+                self.background = self._background(counts)
         self._prepare = prepare
-        self.info = info
         self.input_shape = info.input_shape
         self.classes = info.classes
         self.cache_draws()
@@ -135,8 +136,11 @@ class TaskData(ABC):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and
-        standard deviation 1 over the training split; tokens are unchanged.
+        standard deviation 1 over the training split; tokens are unchanged. Of images that are
+        stored larger than networks see them, the middle.
         """
+        if self.info.stored_shape != self.info.input_shape:
+            x = centre(x, self.info.input_shape)
         return self._prepare(x)
 
     def _background(self, counts: Tensor) -> Background:
@@ -162,14 +166,19 @@ class TaskData(ABC):
         return torch.randperm(len(self.train), generator=generator("order", seed, epoch))
 
     def augmentation(self, seed: int, epoch: int, recipe: Recipe) -> Tensor:
-        """The epoch's augmentation, int64 [3, N] on the device: offset down, offset right, flipped.
+        """The numbers of a recipe's augmentation for an epoch, int64 [numbers, N] on the device.
 
         N follows the epoch's order, not the split's.
         """
+        change = self.augmenter(recipe)
+        assert change is not None
         n, random = len(self.train), generator("augment", seed, epoch)
         flips = torch.rand(n, generator=random) < (0.5 if recipe.flip else 0.0)
-        offsets = torch.randint(0, 2 * recipe.crop + 1, (2, n), generator=random)
-        return torch.cat((offsets, flips[None].long())).to(self.device)
+        return torch.cat((change.draw(n, random), flips[None].long())).to(self.device)
+
+    def augmenter(self, recipe: Recipe) -> Augmentation | None:
+        """What a recipe does to a batch's pixels; None if it leaves them as they are."""
+        return augmentation_of(recipe, self.train.x.shape[1:], self.input_shape)
 
     def batch(self, step: int, seed: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
         """The batch of the update from `step` to `step + 1`: inputs as `normalise` returns them,
@@ -181,8 +190,8 @@ class TaskData(ABC):
         epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
         part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
         x = self.pixels(step, seed, recipe)
-        if recipe.crop or recipe.flip:
-            x = augment(x, recipe.crop, *self._augmentation(seed, epoch, recipe)[:, part])
+        if (change := self.augmenter(recipe)) is not None:
+            x = change(x, self._augmentation(seed, epoch, recipe)[:, part])
         return self.normalise(x), self.train.y[self.order(seed, epoch)[part]]
 
     @abstractmethod
@@ -193,21 +202,3 @@ class TaskData(ABC):
 
     def close(self) -> None:  # noqa: B027  # most have nothing to end
         """Stop reading ahead, if the data does that. The data cannot be used afterwards."""
-
-
-def augment(x: Tensor, crop: int, down: Tensor, right: Tensor, flipped: Tensor) -> Tensor:
-    """Crop and flip uint8 images [N, C, H, W] after padding `crop` black pixels on each side.
-
-    `down` and `right` [N] are offsets into the padded image, 0 to 2 · crop; images with `flipped`
-    [N] not 0 are mirrored left to right.
-    """
-    n, channels, height, width = x.shape
-    rows = torch.arange(height, device=x.device).expand(n, -1)
-    columns = torch.arange(width, device=x.device).expand(n, -1)
-    columns = torch.where(flipped[:, None] != 0, width - 1 - columns, columns)
-    if crop:
-        x = F.pad(x, (crop, crop, crop, crop))
-        rows, columns = rows + down[:, None], columns + right[:, None]
-    image = torch.arange(n, device=x.device)[:, None, None, None]
-    channel = torch.arange(channels, device=x.device)[None, :, None, None]
-    return x[image, channel, rows[:, None, :, None], columns[:, None, None, :]]

@@ -44,7 +44,7 @@ def sparse_stages(
 
 def trains_so(recipe: Recipe) -> bool:
     """Whether a recipe's batches are unaugmented images, and large enough."""
-    plain = not (recipe.crop or recipe.flip) and recipe.in_full
+    plain = not recipe.augments and recipe.in_full
     return plain and recipe.batch_size >= SMALLEST_BATCH
 
 
