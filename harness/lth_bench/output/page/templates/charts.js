@@ -3,11 +3,12 @@
 const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
-// One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
+// One-letter keys of traces: s name and control, i the name whose look it has where that is another, k look, x, y, e half-widths of the intervals,
 // f how far they reach down where that differs, g half-widths of the second intervals, n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
-  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f), wide: numbers(trace.g),
+  const like = DATA.names[trace.i]?.[0];
+  return { name, control, like, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f), wide: numbers(trace.g),
     n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
     hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
@@ -71,9 +72,10 @@ const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 const escaped = text => text.replace(/[&<>]/g, character => ESCAPES[character]);
 
 function styleOf(mark, theme) {
-  const own = DATA.series[mark.name];
-  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: mark.hollow ?? false };
-  return { ...own, colour: own[theme.dark ? 'dark' : 'light'] };
+  const own = DATA.series[mark.like ?? mark.name];
+  const hollow = mark.hollow ?? false;
+  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow };
+  return { ...own, colour: own[theme.dark ? 'dark' : 'light'], hollow: hollow || own.hollow };
 }
 
 const faded = (hex, alpha) => {
@@ -84,7 +86,7 @@ const faded = (hex, alpha) => {
 const seeds = number => (number === 1 ? '1 seed' : `${number} seeds`);
 
 function hover(panel, axis, trace, index) {
-  const lines = [`<b>${escaped(trace.name)}</b>`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
+  const lines = [`<b>${escaped(trace.like ?? trace.name)}</b>${trace.like ? `, ${escaped(trace.name)}` : ''}`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
   if (trace.high && trace.high[index] !== null) {
     lines.push(`95% interval ${shown(axis, trace.low[index])} to ${shown(axis, trace.high[index])}`);
   }
@@ -371,23 +373,23 @@ function drawing(panel, axis, marks, theme, width) {
   if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.7 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
   if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
-  const owners = [];
+  const owners = []; // the names in the legend that each of them stands for
   const add = (trace, owner) => {
     trace.uid = `t${made.length}`;
     made.push(trace);
     owners.push(owner);
   };
-  for (const raster of rasters) add(rasterTrace(raster), null);
-  for (const polygon of polygons) add(polygonTrace(panel, polygon, theme), polygon.name);
+  for (const raster of rasters) add(rasterTrace(raster), []);
+  for (const polygon of polygons) add(polygonTrace(panel, polygon, theme), [polygon.name]);
   const order = { front: 0, level: 1 };
   for (const trace of [...traces].sort((a, b) => (order[a.look] ?? 2) - (order[b.look] ?? 2))) {
-    for (const one of tracesOf(panel, axis, trace, theme)) add(one, trace.name);
+    for (const one of tracesOf(panel, axis, trace, theme)) add(one, [trace.name, trace.like]);
   }
   const sized = heats.length && heats[0].texts ? writtenSize(heats[0], panel, axis, width) : null;
   for (const heat of heats) {
-    add(heatTrace(panel, axis, heat, theme), null);
+    add(heatTrace(panel, axis, heat, theme), []);
     const written = sized && writtenTrace(panel, heat, theme, sized.cell);
-    if (written) add(written, null);
+    if (written) add(written, []);
   }
   const highest = Math.max(0, ...traces.flatMap(trace => trace.high ?? trace.y).filter(value => value !== null));
   const layout = {
