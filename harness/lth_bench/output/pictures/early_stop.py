@@ -15,7 +15,7 @@ from lth_bench.output.pictures.ranges import density_axis, log_range, of_traces
 IMPROVING = "improving to the end"
 """Name of the open dots: seeds whose validation loss had no minimum before the last step."""
 APART = 2
-"""Times as far apart as intervals the methods stand: steps take few values, so that dots coincide."""
+"""How many times as far apart as intervals the dots are drawn: many seeds have the same step."""
 SPACE = 0.04
 """Of the range of steps, left free above and below."""
 NOTE = (
