@@ -173,17 +173,23 @@ function tracesOf(panel, axis, given, theme) {
 
 // Colours from the lowest value to the highest, as plotly wants them.
 const colourscale = z => (z.reverse ? [...DATA.heat].reverse() : DATA.heat).map((colour, i, all) => [i / (all.length - 1), colour]);
-const colourbar = (z, theme) => ({ thickness: 10, outlinewidth: 0, len: 1, title: { text: titled(z), side: 'right' },
+const colourbar = (z, theme, inner) => ({ thickness: 10, outlinewidth: 0, len: 1, title: { text: inLines(titled(z), inner / 6.2), side: 'right' },
   tickfont: { color: theme.quiet } });
 
-function heatTrace(panel, axis, heat, theme) {
+// A text in two lines where it has more letters than fit in one.
+function inLines(text, letters) {
+  const middle = text.lastIndexOf(' ', Math.ceil(text.length / 2));
+  return text.length <= letters || middle < 1 ? text : `${text.slice(0, middle)}<br>${text.slice(middle + 1)}`;
+}
+
+function heatTrace(panel, axis, heat, theme, inner) {
   const { x, y, z } = heat;
   const [zmin, zmax] = panel.z.ends ?? [];
   return {
     type: 'heatmap', z, colorscale: colourscale(panel.z), zmin, zmax, hoverinfo: 'text',
     ...(heat.texts && { xgap: 1.5, ygap: 1.5 }),
     hovertext: z.map((row, j) => row.map((_, i) => hoverCell(panel, axis, heat, j, i).join('<br>'))),
-    colorbar: colourbar(panel.z, theme),
+    colorbar: colourbar(panel.z, theme, inner),
   };
 }
 
@@ -370,7 +376,7 @@ function drawing(panel, axis, marks, theme, width) {
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
   const { heats, polygons, rasters, notes } = marks;
   let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
-  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.7 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
+  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.6 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
   if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
   const owners = []; // the names in the legend that each of them stands for
@@ -387,7 +393,7 @@ function drawing(panel, axis, marks, theme, width) {
   }
   const sized = heats.length && heats[0].texts ? writtenSize(heats[0], panel, axis, width) : null;
   for (const heat of heats) {
-    add(heatTrace(panel, axis, heat, theme), []);
+    add(heatTrace(panel, axis, heat, theme, (sized?.height ?? height) - 76), []);
     const written = sized && writtenTrace(panel, heat, theme, sized.cell);
     if (written) add(written, []);
   }
@@ -396,7 +402,7 @@ function drawing(panel, axis, marks, theme, width) {
     width, height, autosize: false, showlegend: false, hovermode: 'closest', hoverdistance: 18, barmode: 'overlay',
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', colorway: [theme.text],
     font: { family: theme.font, size: 12, color: theme.quiet },
-    margin: { l: 40, r: 10, t: 26, b: 50 }, dragmode: theme.mouse ? 'zoom' : false,
+    margin: { l: 40, r: 14, t: 26, b: 50 }, dragmode: theme.mouse ? 'zoom' : false,
     hoverlabel: { bgcolor: theme.page, font: { family: theme.font, size: 12.5, color: theme.text }, align: 'left' },
     xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
     yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
@@ -423,14 +429,16 @@ function drawing(panel, axis, marks, theme, width) {
     return { traces: made, layout, owners };
   }
   for (const { x, y } of heats) { // cells of one size, whatever lies between two of them
-    const cells = (at, own) => {
-      const every = Math.ceil(at.length * 34 / (width - 100));
+    const size = Math.min((width - 150) / x.length, (height - 86) / y.length);
+    const cells = (at, own, gap) => {
+      const names = at.map(value => (own.format === 'value' ? minus(String(Number(value.toPrecision(2)))) : shown(own, value)));
+      const every = Math.ceil(gap(Math.max(...names.map(name => name.length))) / size);
       const tickvals = at.map((_, index) => index).filter(index => index % every === 0);
-      return { tickvals, ticktext: tickvals.map(index => shown(own, at[index])), range: [-0.5, at.length - 0.5], showgrid: false,
+      return { tickvals, ticktext: tickvals.map(index => names[index]), range: [-0.5, at.length - 0.5], showgrid: false,
         showline: false, ticks: '', constrain: 'domain' };
     };
-    Object.assign(layout.xaxis, cells(x, panel.x));
-    Object.assign(layout.yaxis, cells(y, axis), { scaleanchor: 'x' });
+    Object.assign(layout.xaxis, cells(x, panel.x, letters => 7 * letters + 6), { tickangle: 0 });
+    Object.assign(layout.yaxis, cells(y, axis, () => 16), { scaleanchor: 'x' });
   }
   return { traces: made, layout, owners };
 }
