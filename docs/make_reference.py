@@ -25,7 +25,8 @@ from typing import Any
 from lth_bench.errors import UserError
 from lth_bench.store.reading import reading
 from lth_bench.store.reference import FOLDER, references
-from lth_bench.store.seed_rows import about, restored, write_rows
+from lth_bench.store.rows_file import about, restored
+from lth_bench.store.seed_rows import write_rows
 
 BUILD = Path("build/reference")
 OPTIONS = ("--device", "cpu", "--cohort-size", "1")

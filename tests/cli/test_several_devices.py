@@ -62,9 +62,13 @@ def test_more_devices_than_there_are(imagenet) -> None:
 @pytest.mark.skipif(cores() < 2, reason="a training over two processes takes two cores")
 def test_the_suite_runs_over_two_processes(imagenet) -> None:
     imagenet.workers = True
+    temporary = imagenet.folder / "tmp"
+    temporary.mkdir()
+    imagenet.env["TMPDIR"] = str(temporary)
     few = ("-s", "gradual", "-m", "torchvision:resnet18")  # ResNet-50 takes three times as long
     done = imagenet("run", "imagenet_resnet50", "--smoke", *few, *changes())
     assert "imagenet_resnet50-smoke: 2 ok" in done.stderr and "1 worker" in done.stderr
+    assert not [*temporary.rglob("lth-bench-ranks-*")]
     task = load_suite("imagenet_resnet50").tasks[-1]
     with duckdb.connect(str(imagenet.results), read_only=True) as con:
         rows = con.execute("SELECT DISTINCT model, recipe, status FROM tickets_flat").fetchall()

@@ -135,6 +135,8 @@ def test_code_that_came_with_results_runs_only_where_it_is_named(
         ("none.duckdb", None, "there are no results at none.duckdb"),
         ("text.duckdb", b"seed,score\n", "is neither a DuckDB database nor a file of rows"),
         ("text.parquet", b"seed,score\n", "cannot be read as Parquet"),
+        ("empty.jsonl", b"", "empty.jsonl has no results: no row was planned in it"),
+        ("empty.journal.jsonl", b"", "has no results: no row was planned in it"),
     ],
 )
 def test_what_is_no_database_is_refused_in_one_message(
@@ -146,6 +148,19 @@ def test_what_is_no_database_is_refused_in_one_message(
         found = here("verify", name, *options, code=4)
         assert said in found.stderr
         assert found.stderr.count("error:") == 1
+
+
+def test_a_folder_and_a_seed_of_nothing_are_refused(here: Any) -> None:
+    """Without the options of other commands."""
+    (here.folder / "folder.duckdb").mkdir()
+    found = here("verify", "folder.duckdb", "--rules", code=4)
+    assert "folder.duckdb is a folder; name a file in it: results (.duckdb)" in found.stderr
+    assert "--results" not in found.stderr
+    (here.folder / "pipe?.duckdb").touch()
+    found = here("verify", "pipe?.duckdb", code=4)
+    assert "contains a ?" in found.stderr and "--results" not in found.stderr
+    found = here("verify", "none.duckdb", "--rules", "--seed", 3, code=4)
+    assert "--seed 3 chooses what is run again, and --rules runs nothing" in found.stderr
 
 
 def test_a_newer_versions_database_is_refused(here: Any) -> None:

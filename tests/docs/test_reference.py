@@ -10,7 +10,7 @@ import pytest
 from lth_bench.maintenance.verify.recorded import opened
 from lth_bench.maintenance.verify.rules import broken
 from lth_bench.store.reference import FOLDER, references
-from lth_bench.store.seed_rows import about
+from lth_bench.store.rows_file import about
 
 MAKE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_reference.py"))
 

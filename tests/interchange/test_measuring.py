@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import lth_bench
 from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import NothingSelected, UnknownName, UserError
-from lth_bench.interchange.forms import DeployedForm
 from lth_bench.interchange.measuring import MeasureRequest, measure
-from lth_bench.interchange.timing import TimingOptions, _agreeing, time_ticket
+from lth_bench.interchange.timing import TimingOptions, time_ticket
 from lth_bench.store import Paths, rebuild
 from lth_bench.store.export import export_snapshot
 from lth_bench.store.reading import reading
@@ -121,19 +119,6 @@ def test_the_rows_survive_a_rebuild_and_a_snapshot(results: Path, tmp_path: Path
     export_snapshot(results, tmp_path / "sent.duckdb", ["home"])
     with reading(tmp_path / "sent.duckdb") as con:
         assert len(leaderboard(con, Question(by="latency")).rows) == len(before)
-
-
-def test_a_form_with_other_outputs_is_not_available() -> None:
-    torch.manual_seed(0)
-    forms = [
-        DeployedForm(name="masked", network=torch.nn.Linear(3, 2)),
-        DeployedForm(name="csr", network=torch.nn.Linear(3, 2)),
-    ]
-    with torch.inference_mode():
-        masked, other = _agreeing(forms, torch.randn(4, 3))
-    assert masked.network is not None
-    assert other.network is None
-    assert "outputs differ from the masked network's by" in str(other.reason)
 
 
 @pytest.mark.parametrize(

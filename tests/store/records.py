@@ -317,6 +317,50 @@ def outlines(seed: int, density: float, *, dense: bool) -> list[dict[str, Any]]:
 
 
 @dataclass
+class UntilDecided(Scenario):
+    """Seeds that were added until decided."""
+
+    strategies: Sequence[str] = ("dense", "imp")
+    seeds: Sequence[int] = (0, 1, 2, 3, 4)
+    stopped: dict[str, tuple[int, int, str | None]] = field(
+        default_factory=lambda: {"imp": (3, 3, "decided")}
+    )
+    """Label → the seeds that it has, the pairs at its looks, one at each density, and why it needs
+    no more; the others have all seeds and no look."""
+    without: tuple[str, int] = ("", 0)
+    """A label and seed that were not run."""
+    adaptive: bool = True
+    """Whether the run says that it adds seeds."""
+
+    def run(self) -> dict[str, Any]:
+        rule = {"decide": {"margin": None, "max_seeds": 8}} if self.adaptive else {}
+        return {**super().run(), **rule}
+
+    def experiments(self) -> list[dict[str, Any]]:
+        return [
+            e for e in super().experiments()
+            if e["seed"] < self.stopped.get(e["label"], (99, 0, None))[0]
+            and (e["label"], e["seed"]) != self.without
+        ]  # fmt: skip
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        yield from super().records()
+        for label, (_, n, stop) in self.stopped.items():
+            one = next(e for e in self.experiments() if e["label"] == label)
+            for density in self.densities:
+                yield {
+                    "record": "look", "run_id": self.run_id, "target_density": density,
+                    **{k: one[k] for k in ("suite", "model", "dataset", "recipe", "label")},
+                    "look": {
+                        "n": n, "verdict": "open", "stop": stop, "difference": 0.0,
+                        "deviation": 0.1, "p": 1.0, "p_equivalent": 0.5, "margin": 0.005,
+                        "max_seeds": 8, "baseline": self.baseline, "metric": "test_accuracy",
+                        **{f"source_{k}": one[k] for k in ("model", "dataset", "recipe")},
+                    },
+                }  # fmt: skip
+
+
+@dataclass
 class Search:
     """A study of tuning, with the experiments of its trials."""
 

@@ -69,6 +69,12 @@ def test_machines_are_numbered_where_they_may_stand() -> None:
     assert found["suite"] == found["label"] == "lab"  # a coincidence
 
 
+def test_a_note_names_no_machine() -> None:
+    record = {"record": "note", "run_id": "r", "message": "lab-7 is slow: /data/x on lab-7"}
+    made = json.loads(Cleaner(["lab-7"]).record({**record, "at": "2026-01-31"}))
+    assert made["message"] == "host-1 is slow: x on host-1"
+
+
 def test_a_worker_s_address_goes_and_a_version_stays() -> None:
     record = {"record": "experiment", "worker": "10.0.0.7:cpu-0", "reason": "lab is down",
               "numerics": {"torch": "2.15.0"}}  # fmt: skip

@@ -30,7 +30,8 @@ NO_FRACTION = "{metric} is not a fraction of test examples"
 """Why a row has no such interval."""
 OLD = (
     "no interval for other test data: which test examples each ticket gets right was not recorded "
-    "(reference results lack it); `lth-bench run … --rerun` trains your own again and records it"
+    "(older reference results lack it); `lth-bench run … --rerun` trains your own again and "
+    "records it"
 )
 """What is said of results of versions that did not record it."""
 SOME = (

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.measures import measured
+from lth_bench.errors import UserError
 from lth_bench.store.metric import CENSORED, scored_sql
+from lth_bench.store.records import DROPPED
 from lth_bench.store.schema import quoted
-from lth_bench.suite.decide import Decide
+from lth_bench.suite.decide import FEWEST, MOST, Decide
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -132,7 +134,7 @@ def samples(
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
             list(seed) FILTER (
-                NOT coalesce({ok}, false) AND status IN ('ok', 'oom', 'timeout')
+                NOT coalesce({ok}, false) AND status IN ('ok', {", ".join(map(quoted, DROPPED))})
             ),
             2 * half_step(judged_by({name}, any_value(f.metric)), min(test_examples))
                 + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
@@ -153,13 +155,22 @@ def samples(
 
 
 def rules_of(con: DuckDBPyConnection) -> dict[str, Decide]:
-    """By suite: until when its last run added seeds, of those that did."""
-    return {
-        suite: Decide(margin=margin, max_seeds=most)
-        for suite, margin, most in con.execute(
-            "SELECT suite, decide_margin, max_seeds FROM suites WHERE max_seeds IS NOT NULL"
-        ).fetchall()
-    }
+    """By suite: until when its last run added seeds, of those that did.
+
+    UserError for a rule that no run follows, as a stranger's record may have it.
+    """
+    found = {}
+    for suite, margin, most in con.execute(
+        "SELECT suite, decide_margin, max_seeds FROM suites WHERE max_seeds IS NOT NULL"
+    ).fetchall():
+        if not FEWEST <= most <= MOST or not (margin is None or 0 < margin < 1):
+            own = "the default margin" if margin is None else f"margin {margin}"
+            raise UserError(
+                f"it is recorded of suite {suite!r} that seeds were added up to {most}, with {own};"
+                f" there are {FEWEST} to {MOST} seeds, and margins lie between 0 and 1"
+            )
+        found[suite] = Decide(margin=margin, max_seeds=most)
+    return found
 
 
 ANSWERS = """

@@ -40,6 +40,11 @@ class SeedPairs:
     skipped: bool = False
     """Whether the row cannot reach its density, which ends the comparison."""
 
+    def without(self, n: int) -> set[int]:
+        """Seeds before that of the n-th pair that are no pair."""
+        used = self.seeds[:n]
+        return set(range(used[-1])) - set(used) if used else set()
+
 
 def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
     """The pairs of seeds below `most`, up to the first that is still to come on either side."""

@@ -46,6 +46,8 @@ class Table:
     """Columns that a terminal leaves out where even the short cells do not fit."""
     wide: frozenset[int] = frozenset()
     """Columns that a terminal shows only where the whole table fits with them."""
+    prose: int | None = None
+    """A column of sentences, which take several lines so that the table fits."""
     about: tuple[str, ...] = ()
     """Suite, model, dataset and recipe, where it is about one task."""
 

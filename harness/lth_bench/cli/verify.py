@@ -39,7 +39,9 @@ def verify(
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", metavar="S", help="Of the choice, to repeat it; by default another each time."
+            "--seed",
+            metavar="S",
+            help="Of the choice, to repeat it; by default another each time.",
         ),
     ] = None,
     rules: Annotated[
@@ -72,11 +74,16 @@ def verify(
     import json
     import random
 
-    from lth_bench.errors import OK, REGRESSION
+    from lth_bench.errors import OK, REGRESSION, UserError
     from lth_bench.maintenance.verify.recorded import opened
     from lth_bench.maintenance.verify.rules import broken, rules_board
     from lth_bench.output.formats import print_board
 
+    if rules and sample is None and seed is not None:
+        raise UserError(
+            f"--seed {seed} chooses what is run again, and --rules runs nothing; add --sample K, "
+            f"or leave --seed out"
+        )
     document: dict[str, object] = {}
     code = OK
     if rules:

@@ -6,15 +6,15 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lth_bench.analysis.boards.scope import Selection, resolve
-from lth_bench.errors import NothingSelected, UnknownName, UserError
-from lth_bench.interchange.saved_ticket import load_ticket
-from lth_bench.interchange.timing import TimingOptions, require_options, time_ticket
+from lth_bench.errors import NothingSelected, UnknownName, UserError, describe_error
+from lth_bench.interchange.saved_ticket import SavedTicket, load_ticket
+from lth_bench.interchange.timing import TimingOptions, not_available, require_options, time_ticket
 from lth_bench.store import Paths, fold
 from lth_bench.store.journal import Journal
-from lth_bench.store.latencies import LatencyRecord
+from lth_bench.store.latencies import FormTime, LatencyRecord
 from lth_bench.store.reading import reading, to_stderr
 from lth_bench.system.devices import choose, cores, cpu_name
 from lth_bench.system.gpus import names
@@ -71,7 +71,7 @@ def measure(request: MeasureRequest, tell: Callable[[str], None]) -> MeasureRepo
     for every ticket.
 
     UserError for settings that make no sense, NothingSelected where the filters leave no ticket,
-    and UserError where no ticket's values are kept.
+    and UserError where none of the tickets can be timed.
     """
     options = replace(request.options, device=choose(request.device).names[0])
     settings = [replace(options, batch_size=n) for n in dict.fromkeys(request.batch_sizes)]
@@ -89,24 +89,21 @@ def measure(request: MeasureRequest, tell: Callable[[str], None]) -> MeasureRepo
         )
     device = names()[0] if options.device != "cpu" else cpu_name()
     rows, known = _tickets(request, settings, device)
-    failures: dict[str, str] = {}
-    measured = 0
+    failures: list[str] = []
     if rows:
         with Journal(paths) as journal:
             for number, row in enumerate(rows, 1):
-                try:
-                    records = _records(request, settings, device, row["ticket_id"])
-                except UserError as error:  # of the others there may be values
-                    failures[row["ticket_id"]] = error.message
-                    continue
-                for record in records:
+                found = _timed(request, row, settings, device)
+                for record in found.records:
                     journal.append(record)
-                measured += 1
-                tell(f"{number}/{len(rows)} {_line(row, records)}")
-    if failures and not measured:
-        raise UserError(f"no ticket can be timed: {next(iter(failures.values()))}")
+                if found.records:
+                    tell(f"{number}/{len(rows)} {_line(row, found.records)}")
+                failures += found.failure
     fold(paths, patience=2.0)
-    why = tuple(dict.fromkeys(failures.values()))
+    measured = len(rows) - len(failures)
+    if failures and not measured:
+        raise UserError(f"no ticket can be timed: {failures[0]}")
+    why = tuple(dict.fromkeys(failures))
     return MeasureReport(device=device, measured=measured, known=known, without_values=why)
 
 
@@ -128,7 +125,8 @@ def _tickets(
             rows = [r for r in rows if {r["label"], r["strategy"]} & set(request.strategies)]
         timed = con.execute(
             "SELECT ticket_id, list(DISTINCT batch_size) FROM latencies "
-            "WHERE device = ? AND threads = ? GROUP BY ticket_id",
+            "WHERE device = ? AND threads = ? AND form = 'masked' AND median_seconds IS NOT NULL "
+            "GROUP BY ticket_id",  # every ticket has this form, unless it failed
             [device, settings[0].threads],
         ).fetchall()
     if not rows:
@@ -142,46 +140,90 @@ def _tickets(
     return left, len(rows) - len(left)
 
 
-def _records(
-    request: MeasureRequest, settings: Sequence[TimingOptions], device: str, identity: str
-) -> list[LatencyRecord]:
+class Timed(NamedTuple):
+    """What came of a ticket."""
+
+    records: Sequence[LatencyRecord]
+    """At each setting; none where its values cannot be had."""
+    failure: Sequence[str]
+    """Why it could not be timed at any setting; empty where it was timed."""
+
+
+def _timed(
+    request: MeasureRequest, row: Mapping[str, Any], settings: Sequence[TimingOptions], device: str
+) -> Timed:
+    """A ticket's records. Nothing that it raises concerns the other tickets."""
+    try:
+        ticket = load_ticket(
+            request.results,
+            row["ticket_id"],
+            artifacts=request.artifacts,
+            plugins=request.plugins,
+            no_plugins=request.no_plugins,
+        )
+    except UserError as error:
+        return Timed([], [error.message])
+    except Exception as error:  # a network of the user's, which does what it likes
+        return Timed([], [f"{_name(row)}: {describe_error(error)}"])
+    records = [_record(ticket, one, device) for one in settings]
+    why_not = [_why_not(record["forms"]) for record in records]
+    return Timed(records, [f"{_name(row)}: {why_not[0]}"] if all(why_not) else [])
+
+
+def _record(ticket: SavedTicket, options: TimingOptions, device: str) -> LatencyRecord:
+    """Its times; where its network raises before any form can be made, that is every form's reason,
+    and the other tickets are still timed.
+    """
     import torch
 
-    ticket = load_ticket(
-        request.results,
-        identity,
-        artifacts=request.artifacts,
-        plugins=request.plugins,
-        no_plugins=request.no_plugins,
-    )
-    dtype = str(next(ticket.module().parameters()).dtype).removeprefix("torch.")
-    return [
-        {
-            "record": "latency",
-            "experiment_id": ticket.recipe["experiment_id"],
-            "ticket_id": identity,
-            "device": device,
-            "host": socket.gethostname(),
-            "torch": torch.__version__,
-            "threads": one.threads,
-            "batch_size": one.batch_size,
-            "dtype": dtype,
-            "clock": one.clock,
-            "forms": time_ticket(ticket, one),
-        }
-        for one in settings
-    ]
+    try:
+        forms = time_ticket(ticket, options)
+    except Exception as error:  # as above
+        forms = not_available(describe_error(error))
+    weight = next(iter(ticket.mask.items_by_key()))
+    return {
+        "record": "latency",
+        "experiment_id": ticket.recipe["experiment_id"],
+        "ticket_id": ticket.recipe["ticket_id"],
+        "device": device,
+        "host": socket.gethostname(),
+        "torch": torch.__version__,
+        "threads": options.threads,
+        "batch_size": options.batch_size,
+        "dtype": str(ticket.final.values[weight].dtype).removeprefix("torch."),
+        "clock": options.clock,
+        "forms": forms,
+    }
+
+
+def _why_not(forms: Sequence[FormTime]) -> str | None:
+    """The reason of the first form, where no form could be timed."""
+    reasons = [form["reason"] for form in forms]
+    return reasons[0] if all(reasons) else None
 
 
 def _line(row: Mapping[str, Any], records: Sequence[LatencyRecord]) -> str:
     """`imp on mlp/digits, density 13%: batch 1: csr 0.8×; batch 128: csr 1.9×`."""
-    told = []
-    for record in records:
-        speeds = [
-            f"{form['form']} {form['speedup']:.2f}×"
-            for form in record["forms"]
-            if form["form"] != "dense" and form["reason"] is None
-        ]
-        told.append(f"batch {record['batch_size']}: {', '.join(speeds)}")
+    told = [f"batch {record['batch_size']}: {_speeds(record['forms'])}" for record in records]
+    return f"{_name(row)}: {'; '.join(told)}"
+
+
+def _name(row: Mapping[str, Any]) -> str:
     where = f"{row['label']} on {row['model']}/{row['dataset']}"
-    return f"{where}, density {row['target_density']:.4g}, seed {row['seed']}: {'; '.join(told)}"
+    return f"{where}, density {row['target_density']:.4g}, seed {row['seed']}"
+
+
+def _speeds(forms: Sequence[FormTime]) -> str:
+    """How much faster each form is than the dense one; why there is none where none was timed, or
+    the dense network and the masked one, which every ticket has, could not be.
+    """
+    none = _why_not(forms)
+    if none is not None:
+        return f"not timed: {none}"
+    told = []
+    for form in forms:
+        if form["reason"] is None and "speedup" in form:
+            told += [f"{form['form']} {form['speedup']:.2f}×"] * (form["form"] != "dense")
+        elif form["form"] in ("dense", "masked"):
+            told.append(f"{form['form']} not timed: {form['reason']}")
+    return ", ".join(told)

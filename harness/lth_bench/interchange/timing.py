@@ -14,15 +14,16 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lth_bench.errors import UserError, describe_error
-from lth_bench.interchange.forms import DeployedForm, forms_of
+from lth_bench.interchange.forms import FORMS, DeployedForm, forms_of
 from lth_bench.interchange.saved_ticket import SavedTicket
 from lth_bench.models import examples
 from lth_bench.store.latencies import FormTime
@@ -58,95 +59,164 @@ class TimingOptions:
 
 def time_ticket(ticket: SavedTicket, options: TimingOptions) -> list[FormTime]:
     """Time every form of a ticket on random inputs, in eval mode and the dtype that it was trained
-    in; a form whose outputs differ from the masked network's is not available.
+    in. A form that cannot be run, or whose outputs differ from the masked network's, is not
+    available, and has the reason; the others are timed.
     """
     device = torch.device(options.device)
     forms = forms_of(ticket, device)  # which traces gradients
     with prepared(options.device), torch.inference_mode():
         dtype = next(iter(ticket.module().parameters())).dtype
         rng = torch.Generator().manual_seed(0)
-        x = examples.random(options.batch_size, ticket.input_shape, dtype, rng).to(device)
-        forms = list(_agreeing(forms, x))
-        peaks = {form.name: _peak(form, x) for form in forms}
-        times = _times([form for form in forms if form.network is not None], x, options)
-        dense = times["dense"]
-        return [_time(form, times.get(form.name), dense, peaks[form.name]) for form in forms]
+        x = examples.random(options.batch_size, ticket.input_shape, dtype, rng)
+        forms = list(_agreeing(forms, x, device))
+        forms, peaks = _peaks(forms, x, device)
+        forms, times = _times(forms, x, options)
+        dense = times.get("dense")
+        return [_time(form, times.get(form.name), dense, peaks.get(form.name)) for form in forms]
 
 
-def _agreeing(forms: Sequence[DeployedForm], x: Tensor) -> Iterator[DeployedForm]:
-    """The forms, on the device of `x`; not available where they cannot be run or differ."""
-    (masked,) = (form.network for form in forms if form.name == "masked")
-    assert masked is not None
-    expected: Tensor = masked.to(x.device)(x)
+def not_available(reason: str) -> list[FormTime]:
+    """Of every form, for a ticket of which none can be made or run."""
+    return [{"form": name, "reason": reason} for name in FORMS]
+
+
+def _agreeing(
+    forms: Sequence[DeployedForm], x: Tensor, device: torch.device
+) -> Iterator[DeployedForm]:
+    """The forms; not available where they cannot be run on the device, or differ. The dense network
+    has other values, and is compared with nothing.
+    """
+    (masked,) = (form for form in forms if form.name == "masked")
+    masked, expected = _outputs(masked, x, device)
     for form in forms:
-        if form.network is None:
-            yield form
+        if form.name == "masked":
+            yield masked
             continue
-        try:
-            out: Tensor = form.network.to(x.device)(x)
-        except Exception as error:  # a kernel that torch lacks, or a network of the user's
-            yield replace(form, network=None, reason=describe_error(error))
-            continue
-        finally:
-            form.network.to("cpu")
-        limit = HALF_TOLERANCE if form.name == "2:4" else TOLERANCE.get(x.dtype, 1e-4)
-        scale = float(expected.abs().max()) or 1.0
-        off = float((out - expected).abs().max()) / scale
-        if form.name != "dense" and not off <= limit:
-            why = f"its outputs differ from the masked network's by {off:.2g} of the largest"
-            yield replace(form, network=None, reason=why)
+        found, out = _outputs(form, x, device)
+        if form.name == "dense" or out is None:
+            yield found
+        elif expected is None:
+            why = f"the masked network, which it is compared with, failed: {masked.reason}"
+            yield _without(form, why)
+        elif out.shape != expected.shape:
+            yield _without(form, f"its outputs have shape {[*out.shape]}, not {[*expected.shape]}")
         else:
-            yield form
+            limit = HALF_TOLERANCE if form.name == "2:4" else TOLERANCE.get(x.dtype, 1e-4)
+            off = float((out - expected).abs().max()) / (float(expected.abs().max()) or 1.0)
+            why = f"its outputs differ from the masked network's by {off:.2g} of the largest"
+            yield form if off <= limit else _without(form, why)
 
 
-def _peak(form: DeployedForm, x: Tensor) -> int | None:
-    """Bytes allocated on a GPU at most by the network and one batch; None on a CPU."""
-    if x.device.type != "cuda" or form.network is None:
-        return None
-    with _on(form, x.device):
-        torch.cuda.synchronize(x.device)
-        torch.cuda.reset_peak_memory_stats(x.device)
-        form.network(x)
-        torch.cuda.synchronize(x.device)
-        return int(torch.cuda.max_memory_allocated(x.device))
+def _outputs(
+    form: DeployedForm, x: Tensor, device: torch.device
+) -> tuple[DeployedForm, Tensor | None]:
+    """The form and its outputs, on the CPU; or the form as not available, and None."""
+    if form.network is None:
+        return form, None
+    try:
+        with _on(form, device) as network:
+            return form, network(x.to(device)).to("cpu")
+    except Exception as error:  # too little memory, a kernel that torch lacks, a user's network
+        return _without(form, describe_error(error)), None
+
+
+def _without(form: DeployedForm, reason: str) -> DeployedForm:
+    return replace(form, network=None, reason=reason)
+
+
+def _peaks(
+    forms: Sequence[DeployedForm], x: Tensor, device: torch.device
+) -> tuple[list[DeployedForm], Mapping[str, int]]:
+    """Bytes allocated on a GPU at most by each network and one batch; none on a CPU. A form that
+    cannot be run is no longer available.
+    """
+    found, peaks = [], {}
+    for form in forms:
+        if device.type == "cuda" and form.network is not None:
+            try:
+                peaks[form.name] = _peak(form, x, device)
+            except Exception as error:  # as above: memory is shared with other programs
+                form = _without(form, describe_error(error))
+        found.append(form)
+    return found, peaks
+
+
+def _peak(form: DeployedForm, x: Tensor, device: torch.device) -> int:
+    with _on(form, device) as network:
+        x = x.to(device)
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        network(x)
+        torch.cuda.synchronize(device)
+        return int(torch.cuda.max_memory_allocated(device))
 
 
 @contextmanager
-def _on(form: DeployedForm, device: torch.device) -> Iterator[None]:
+def _on(form: DeployedForm, device: torch.device) -> Iterator[nn.Module]:
     assert form.network is not None
-    form.network.to(device)
     try:
-        yield
+        yield form.network.to(device)
     finally:
         form.network.to("cpu")
 
 
+class _Block:
+    """A form's block of runs, which is timed again and again until it fails."""
+
+    def __init__(self, form: DeployedForm) -> None:
+        assert form.network is not None
+        self.network = form.network
+        self.seconds: list[float] = []
+        self.reason: str | None = None
+        """Why it failed."""
+
+    def attempt(self, do: Callable[[], None]) -> None:
+        if self.reason is not None:
+            return
+        try:
+            do()
+        except Exception as error:  # as above
+            self.reason = describe_error(error)
+            with suppress(Exception):
+                self.network.to("cpu")  # what it held is for the others
+
+    def begin(self, x: Tensor, options: TimingOptions) -> None:
+        self.timer = _timer()(
+            "network(x)",
+            globals={"network": self.network.to(options.device), "x": x.to(options.device)},
+            num_threads=options.threads,
+            timer=_clock(options),
+        )
+        self.runs = self.timer.blocked_autorange(min_run_time=AUTORANGE_SECONDS).number_per_run
+
+    def time(self) -> None:
+        self.seconds.append(self.timer.timeit(self.runs).median)
+
+
 def _times(
     forms: Sequence[DeployedForm], x: Tensor, options: TimingOptions
-) -> Mapping[str, Tensor]:
-    """Seconds of a batch by form: float64 [repeats], each the mean over a block."""
-    timer, clock = _timer(), _clock(options)
-    timers: dict[str, Any] = {
-        form.name: timer(
-            "network(x)",
-            globals={"network": form.network.to(x.device), "x": x},
-            num_threads=options.threads,
-            timer=clock,
-        )
-        for form in forms
-        if form.network is not None
-    }
-    runs = {
-        name: timer.blocked_autorange(min_run_time=AUTORANGE_SECONDS).number_per_run
-        for name, timer in timers.items()
-    }
-    found: dict[str, list[float]] = {name: [] for name in timers}
-    order, rng = list(timers), random.Random(0)
+) -> tuple[list[DeployedForm], Mapping[str, Tensor]]:
+    """Seconds of a batch by form: float64 [repeats], each the mean over a block. A form that fails
+    on the way is no longer available.
+    """
+    blocks = {form.name: _Block(form) for form in forms if form.network is not None}
+    with suppress(Exception):  # where even this is too much, each form says so
+        x = x.to(options.device)
+    for block in blocks.values():
+        block.attempt(partial(block.begin, x, options))
+    order, rng = list(blocks.values()), random.Random(0)
     for _ in range(options.repeats):
         rng.shuffle(order)  # no form always follows the same one, or an interruption
-        for name in order:
-            found[name].append(timers[name].timeit(runs[name]).median)
-    return {name: torch.tensor(x, dtype=torch.float64) for name, x in found.items()}
+        for block in order:
+            block.attempt(block.time)
+    failed = {name: b.reason for name, b in blocks.items() if b.reason is not None}
+    times = {
+        name: torch.tensor(block.seconds, dtype=torch.float64)
+        for name, block in blocks.items()
+        if name not in failed
+    }
+    left = [_without(f, failed[f.name]) if f.name in failed else f for f in forms]
+    return left, times
 
 
 def _clock(options: TimingOptions) -> Callable[[], float]:
@@ -177,16 +247,21 @@ def _timer() -> Callable[..., Any]:
     return Timer
 
 
-def _time(form: DeployedForm, times: Tensor | None, dense: Tensor, peak: int | None) -> FormTime:
+def _time(
+    form: DeployedForm, times: Tensor | None, dense: Tensor | None, peak: int | None
+) -> FormTime:
+    """Without speed-ups where the dense network could not be timed."""
     if times is None:
         return {"form": form.name, "reason": form.reason}
     low, median, high = _quartiles(times)
-    speed_low, speed, speed_high = _quartiles(dense / times)
-    return {
+    found: FormTime = {
         "form": form.name, "reason": None, "bytes": form.bytes, "peak_memory": peak,
         "repeats": len(times), "median_seconds": median, "seconds_low": low, "seconds_high": high,
-        "speedup": speed, "speedup_low": speed_low, "speedup_high": speed_high,
     }  # fmt: skip
+    if dense is not None:
+        speed_low, speed, speed_high = _quartiles(dense / times)
+        found |= {"speedup": speed, "speedup_low": speed_low, "speedup_high": speed_high}
+    return found
 
 
 def _quartiles(values: Tensor) -> list[float]:

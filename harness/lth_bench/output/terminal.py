@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 100
 """Width in columns where the output is not a terminal."""
+
+PROSE_WIDTH = 80
+"""Columns of a table with a column of sentences, at most."""
+LEAST_PROSE = 30
+"""Columns for which a sentence is not broken over lines; a table that leaves fewer is too wide."""
 
 GAP = "  "
 
@@ -106,6 +112,11 @@ def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
     if _total(widths) > width and table.optional:
         table = _without(table, table.optional)
         widths = _widths(table, short)
+    if table.prose is not None:
+        room = min(width, PROSE_WIDTH) - _total(widths) + widths[table.prose]
+        if LEAST_PROSE <= room < widths[table.prose]:
+            table = _broken(table, table.prose, room, short)
+            widths = _widths(table, short)
     yield Text("")
     if narrow is not None and _total(widths) > narrow:
         yield from _records(table, narrow)
@@ -120,6 +131,21 @@ def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
         for line in block:
             yield _styled(line, _aligned(table, _texts(line, short), widths))
     yield Text("")
+
+
+def _broken(table: Table, column: int, width: int, short: bool) -> Table:
+    """The table with the texts of a column broken between words, each part on a line of its own."""
+    blocks = []
+    for block in table.blocks:
+        lines: list[Line] = []
+        for line in block:
+            parts = textwrap.wrap(_texts(line, short)[column], width) or [""]
+            for number, part in enumerate(parts):
+                rest = line if number == 0 else (Cell(""),) * len(line)
+                whole = Cell(part, line[column].style)
+                lines.append((*rest[:column], whole, *rest[column + 1 :]))
+        blocks.append(lines)
+    return replace(table, blocks=blocks)
 
 
 def _records(table: Table, width: int) -> Iterator[Text]:
@@ -152,6 +178,7 @@ def _without(table: Table, columns: frozenset[int]) -> Table:
         blocks=[[tuple(line[i] for i in stay) for line in block] for block in table.blocks],
         left=_moved(table.left, stay),
         optional=_moved(table.optional, stay),
+        prose=stay.index(table.prose) if table.prose in stay else None,
         wide=_moved(table.wide, stay),
     )
 

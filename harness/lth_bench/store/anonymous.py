@@ -17,7 +17,9 @@ from lth_bench.store.journal import decode, encode, whole_lines
 HOST_KEYS = frozenset({"host", "hostname", "node", "address"})
 """Fields that name a machine."""
 
-TEXTS = frozenset({"command", "reason", "worker", "environment", "overrides", "origin", "argv"})
+TEXTS = frozenset(
+    {"command", "reason", "worker", "environment", "overrides", "origin", "argv", "message"}
+)
 """Fields in which the name of a machine may stand somewhere. In others it is a coincidence, as of a
 machine that is called as a layer is."""
 

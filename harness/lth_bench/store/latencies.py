@@ -15,7 +15,7 @@ class FormTime(TypedDict):
     form: str
     """dense, masked, csr, shrunk or 2:4."""
     reason: str | None
-    """Why the form is not available; the fields below are then missing."""
+    """Why the form could not be made or run; the fields below are then missing."""
     bytes: NotRequired[int | None]
     """Of all parameters and buffers; of compressed rows, values and indices."""
     peak_memory: NotRequired[int | None]
@@ -29,7 +29,8 @@ class FormTime(TypedDict):
     seconds_high: NotRequired[float]
     speedup: NotRequired[float]
     """Time of the dense network over that of this form: median over the rounds, in each of which
-    every form was timed once. Above 1 is faster."""
+    every form was timed once. Above 1 is faster. Missing where the dense network could not be
+    timed."""
     speedup_low: NotRequired[float]
     speedup_high: NotRequired[float]
 

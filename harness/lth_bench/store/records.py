@@ -23,6 +23,9 @@ from lth_bench.store.ticket_records import (
 Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
 """The outcome of an experiment. `skipped`: the strategy cannot reach the density, or the control
 would equal its ticket."""
+DROPPED: tuple[Status, ...] = ("oom", "timeout")
+"""Statuses of what has ended without saying anything of the method: still owed by the machine, but
+not run again by itself, and where seeds are added until decided the next ones take its place."""
 
 
 class TunedFrom(TypedDict):

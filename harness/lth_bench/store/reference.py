@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UserError, some_of
-from lth_bench.store.seed_rows import about, restored
+from lth_bench.store.rows_file import about, restored
 
 FOLDER = (Path(__file__).parents[1] / "suites" / "reference").resolve()
 

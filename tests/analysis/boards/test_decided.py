@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,11 @@ from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.analysis.measures import ACCURACY
 from lth_bench.analysis.samples import samples
+from lth_bench.store import fold, reading
+from lth_bench.store.rows_file import restored
+from lth_bench.store.seed_rows import write_rows
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
 
 Chosen = Callable[..., Any]
 
@@ -150,3 +157,22 @@ def test_a_row_that_one_seed_decides_is_flagged(chosen: Chosen) -> None:
 
 def test_a_legend_without_such_rows_does_not_mention_them(con: Any) -> None:
     assert "one seed decides" not in leaderboard(con, Question()).legend
+
+
+def test_a_file_of_rows_is_judged_as_the_database_is(chosen_class: Any, tmp_path: Path) -> None:
+    """The rule travels with the rows, and so does the seed that was out of memory."""
+    cells = {**CELLS, ("imp", 0.5): [CELLS["imp", 0.5][0], "oom", *plus(0, 0, 3.5, 3.7)[2:]]}
+    made = chosen_class(cells=cells, strategies=["dense", "imp", "snip", "rigl"],
+                        seeds=range(8), decide=RULE)  # fmt: skip
+    paths = RECORDS["write"](tmp_path / "results.duckdb", made)
+    fold(paths)
+    write_rows(paths.results, "quickstart", tmp_path / "rows.parquet", "")
+    with reading(paths.results) as con:
+        there = rows(con)
+    with restored(tmp_path / "rows.parquet") as database, reading(database) as con:
+        found = rows(con)
+    names = ("verdict_text", "n", "decided_at", "stop")
+    assert {label: [row[name] for name in names] for label, row in found.items()} == {
+        label: [row[name] for name in names] for label, row in there.items()
+    }
+    assert found["imp"]["verdict_text"] == "better (decided at 3 of 10)"

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.answers import of_difference
 from lth_bench.analysis.compare.beside import beside_reference
 from lth_bench.analysis.compare.sides import parse
 from lth_bench.errors import UserError
+from lth_bench.stats import Summary
 from lth_bench.store import fold
 from lth_bench.store.seed_rows import write_rows
 
@@ -60,6 +62,25 @@ def test_every_reference_method_is_paired_with_mine(mine: Callable[..., Path]) -
     assert own["imp", 0.2].values == own["snip", 0.2].values != there["imp", 0.2].values
     assert own["imp", 0.2].values.keys() == there["imp", 0.2].values.keys() == {0, 1, 2}
     assert found.notes[0].startswith("A: the reference results of quickstart, version 1, made on")
+
+
+def test_a_difference_has_an_interval_for_other_test_data(
+    mine: Callable[..., Path], shipped: Path, tmp_path: Path
+) -> None:
+    """Since the rows say which test examples each ticket gets right."""
+    recorded = {"weights": True, "test_examples": 60}
+    made = results_at(tmp_path / "new.duckdb", list(RECORDS["Scenario"](**recorded).records()))
+    write_rows(made, "quickstart", shipped / "quickstart.parquet", "")
+    found = beside_reference(parse("rigl"), parse("imp"), results=mine(**recorded))
+    for density in (0.5, 0.2):
+        sides = [
+            next(s for s in side.samples if (s.label, s.target_density) == ("imp", density))
+            for side in (found.reference, found.own)
+        ]
+        base, own = ([s.answers[seed] for seed in (0, 1, 2)] for s in sides)
+        differences = [sides[1].values[seed] - sides[0].values[seed] for seed in (0, 1, 2)]
+        assert of_difference(Summary.of(differences), own, base, 60) is not None
+        assert sides[0].examples == sides[1].examples == 60
 
 
 def test_one_of_them_is_chosen_by_its_label(mine: Callable[..., Path]) -> None:

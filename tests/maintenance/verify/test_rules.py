@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lth_bench.maintenance.verify.rules import RULES, broken
+from lth_bench.maintenance.verify.rules import RULES, broken, rules_board
+from lth_bench.output.terminal import as_text
 from lth_bench.suite.source import shipped
 
 SOUND: dict[str, Any] = {"suite": "mine", "seeds": (0, 1, 2)}
@@ -25,7 +27,11 @@ def test_sound_results_break_no_rule(results: Callable[..., Any]) -> None:
     ("rule", "changes", "told"),
     [
         ("seeds", {"seeds": (0, 1)}, "mine: dense on mlp/digits/mlp has 2 seeds, and 3 are the"),
-        ("complete", {"outcomes": {("imp", 1): ("oom", "x")}}, "mine: 2 rows are oom; rerun the"),
+        (
+            "complete",
+            {"outcomes": {("imp", 1): ("oom", "x")}},
+            "mine: 2 rows are oom; rerun the suite with --retry oom",
+        ),
         ("provenance", {"source_hash": None}, "mine: 12 of 12 experiments lack the source hash of"),
         ("grid", {"strategies": ("imp", "snip")}, "mine: mlp/digits/mlp has no dense run to"),
     ],
@@ -67,6 +73,15 @@ def test_what_tuning_adds_is_no_change(results: Callable[..., Any]) -> None:
     text = shipped()["quickstart"].read_text("utf-8")
     text += '\n[[strategies]]\nuse = "imp"\nlabel = "imp-tuned"\ntuned = []\n'
     assert messages(results(suite="quickstart", toml=text), "suites") == []
+
+
+def test_the_table_fits_80_columns_whatever_is_broken(results: Callable[..., Any]) -> None:
+    found = broken(results(**{**SOUND, "seeds": (0, 1), "source_hash": None}))
+    for some in ([], found):
+        lines = as_text(rules_board(Path("mine.duckdb"), some)).splitlines()
+        assert max(map(len, map(str.rstrip, lines))) <= 80
+        words = " ".join(" ".join(lines).split())
+        assert all(one.message.split()[0] in words for one in some)
 
 
 def test_every_rule_has_a_sentence_and_a_name_of_its_own() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.util import get_temp_dir
 
 import pytest
 
@@ -137,3 +138,16 @@ def is_alive(pid: int) -> bool:
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_workers_temporary_folder_goes_with_the_run():
+    """It is the coordinator's, which no kill of the worker leaves behind."""
+    context = worker_context()
+    ours, theirs = context.Pipe()
+    code = "from multiprocessing.util import get_temp_dir; pipe.send(get_temp_dir())"
+    with processes.starting():
+        worker = context.Process(target=exec, args=(code, {"pipe": theirs}))
+        worker.start()
+    assert ours.recv() == get_temp_dir()
+    worker.join()
+    assert os.path.isdir(get_temp_dir())

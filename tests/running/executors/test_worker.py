@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import random
 import weakref
 from collections import Counter
+from unittest.mock import Mock
 
 import pytest
 
@@ -279,3 +281,26 @@ def test_data_that_changed_since_the_run_began_is_not_trained_on(tasks, tmp_path
     )
     with pytest.raises(UserError, match="dataset 'digits' has changed since the run began"):
         Worker(config, tasks[0]).bench(experiment)
+
+
+def test_a_follower_keeps_the_two_tasks_that_it_used_last(tasks, make_run, monkeypatch):
+    worker, made = make_run("follower").worker, []
+    a, b = tasks[1][0], tasks[2][0]
+    c = dataclasses.replace(a, model_label="a third")
+
+    def make(task):
+        made.append(task)
+        return Mock(), None
+
+    monkeypatch.setattr(worker, "_made", make)
+    for task in (a, b, a, c, a, b):
+        worker.followed(task, None)
+    assert made == [a, b, c, b]
+
+
+def test_a_worker_that_ends_ends_its_followers(tasks, tmp_path):
+    leader = Mock()
+    config = WorkerConfig(device="cpu", artifacts=tmp_path / "a", data_root=data_root())
+    Worker(config, tasks[0], leader=leader).close()
+    leader.close.assert_called_once_with()
+    Worker(config, tasks[0]).close()  # has none

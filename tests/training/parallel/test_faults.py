@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from lth_bench.errors import TrainingError
-from lth_bench.training.parallel.group import VARIABLE
+from lth_bench.training.parallel import leader
+from lth_bench.training.parallel.group import VARIABLE, Ranks
 from lth_bench.training.request import FitRequest
 
 
@@ -19,7 +20,9 @@ def streamed(places):
         patch.setenv("LTH_BENCH_STREAM", "always")
         patch.setenv(VARIABLE, "10")
         places.leader(places.workers[2]).close()  # a process is in one group at a time
-        yield places.worker(2)
+        made = places.worker(2)
+        places.run_on(made, 2)
+        yield made
 
 
 def follower(places, worker):
@@ -27,28 +30,61 @@ def follower(places, worker):
     return found
 
 
+def fit_with(streamed, on_step=None, name=None, seed=1):
+    """A training of 40 steps, in whose step 20 something happens; without, at a seed's address."""
+    bench = streamed._bench[1]
+    request = FitRequest(
+        values=bench.initial(1).values, mask=bench.dense_mask(), start=0, end=40, seed=seed,
+        recipe=bench.recipe, on_step=on_step, every=20,
+    )  # fmt: skip
+    return bench.fit(request, {"callback": name} if on_step else None)
+
+
 @pytest.mark.slow
 def test_a_rank_that_is_lost(places, streamed):
     places.run(1).require_equal(places.run_on(streamed, 2))
-    bench = streamed._bench[1]
 
-    def fit_with(number):
-        def hit(view):
+    def hit(number):
+        def on_step(view):
             if view.step == 20:
                 os.kill(follower(places, streamed)._process.pid, number)
 
-        values, mask = bench.initial(1).values, bench.dense_mask()
-        request = FitRequest(
-            values=values, mask=mask, start=0, end=40, seed=1, recipe=bench.recipe,
-            on_step=hit if number else None, every=20,
-        )  # fmt: skip
-        return bench.fit(request, {"callback": number} if number else None)
+        return fit_with(streamed, on_step, number)
 
     with pytest.raises(TrainingError, match=r"rank 1 of 2 \(cpu\) was killed by SIGKILL"):
-        fit_with(signal.SIGKILL)
+        hit(signal.SIGKILL)
     assert not places.leader(streamed)._followers
-    assert fit_with(0).step == 40  # another process follows
+    assert fit_with(streamed).step == 40  # another process follows
     lost = follower(places, streamed)
     with pytest.raises(TrainingError, match=rf"no answer for 10 s from rank 1 of 2.*{VARIABLE}"):
-        fit_with(signal.SIGSTOP)
+        hit(signal.SIGSTOP)
     assert lost.how() == "was killed by SIGKILL (out of memory?)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_rank_that_is_lost_where_no_collective_says_so(places, streamed, number, monkeypatch):
+    """As on GPUs, where NCCL waits on: the leader's watch ends the wait, and all knows why."""
+    monkeypatch.setattr(Ranks, "notices_loss", False)  # in this process, which leads
+    monkeypatch.setattr(leader, "LOOK", 0.05)
+    leading = places.leader(streamed)
+    leading.close()
+    fit_with(streamed, seed=200 + number)
+    monkeypatch.setattr(leading, "_seconds", 2.0)
+    folder = leading._folder
+
+    def on_step(view):
+        if view.step == 20:
+            os.kill(follower(places, streamed)._process.pid, number)
+            with leading.together():  # as a collective of NCCL's, whose wait ends without an error
+                assert leading._group._lost.wait(60)
+
+    why = {
+        signal.SIGKILL: r"^rank 1 of 2 \(cpu\) was killed by SIGKILL",
+        signal.SIGSTOP: r"^no answer for 2 s from rank 1 of 2 \(cpu\)",
+    }
+    with pytest.raises(TrainingError, match=why[number]):
+        fit_with(streamed, on_step, f"{number} unnoticed")
+    assert not leading._followers and leading._group is None and not folder.exists()
+    monkeypatch.undo()
+    assert fit_with(streamed, seed=100 + number).step == 40  # another process follows

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from multiprocessing import Pipe
+from multiprocessing.util import get_temp_dir
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -13,9 +16,10 @@ import torch
 from lth_bench.errors import TrainingError, UserError
 from lth_bench.training.input.task_data import Share
 from lth_bench.training.parallel import leader
-from lth_bench.training.parallel.follower import LOST, RAISED, follow
-from lth_bench.training.parallel.group import VARIABLE, is_lost_contact, rank_seconds
+from lth_bench.training.parallel.follower import LOST, RAISED, READY, follow
+from lth_bench.training.parallel.group import VARIABLE, Ranks, is_lost_contact, rank_seconds
 from lth_bench.training.parallel.leader import RankLeader
+from lth_bench.training.recipe import Recipe
 
 CLOSED = RuntimeError("[gloo/transport/tcp/pair.cc:545] Connection closed by peer")
 
@@ -88,6 +92,57 @@ def test_an_error_of_this_rank_stays_what_it_is(error: BaseException) -> None:
     with pytest.raises(type(error)) as found, leading(one).together():
         raise error
     assert found.value is error and one.killed
+
+
+def test_an_error_of_this_rank_while_a_layout_is_made_ends_the_followers(monkeypatch: Any) -> None:
+    """Out of memory, for example: the followers wait for this rank in a collective."""
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(leader, "require_parallel", lambda *_: None)
+    monkeypatch.setattr(leader, "DataParallel", full)
+    one = Made(1, says=(READY, ""))
+    one.sentinel, _alive = Pipe()
+    lead = leading(one)
+    lead._group = Ranks(Share(0, 2), torch.device("cpu"))
+    with pytest.raises(torch.OutOfMemoryError):
+        lead.layout(None, Mock(view=None), Recipe(steps=4, devices=2, batch_size=20))
+    assert one.killed and lead._group is None and not lead._followers
+
+
+def test_where_ranks_meet_goes_with_the_run() -> None:
+    places = []
+
+    def start(_: Share, place: Path) -> Any:
+        assert place.parent.is_dir()
+        places.append(place)
+        raise OSError("no more processes")
+
+    lead = RankLeader(start, ["cpu", "cpu"])
+    with pytest.raises(OSError, match="no more processes"):
+        lead._begin(2)
+    (place,) = places
+    assert place.parent.parent == Path(get_temp_dir()) and not place.parent.exists()
+
+
+def test_the_watch_ends_a_wait_for_a_rank_that_died_or_is_late(monkeypatch: Any) -> None:
+    monkeypatch.setattr(leader, "LOOK", 0.01)
+
+    def watched(lead: RankLeader, *followers: Made) -> Ranks:
+        group = Ranks(Share(0, 3), torch.device("cpu"))
+        lead._watch(followers, group, lead._closing)
+        return group
+
+    dead = Made(1)
+    dead._theirs.close()  # its sentinel is ready
+    assert watched(leading(), dead, Made(2)).lost
+    lead = leading()
+    lead._since = time.monotonic() - 2 * lead._seconds
+    assert watched(lead, Made(1), Made(2)).lost
+    lead._closing.set()
+    assert not watched(lead, Made(1), Made(2)).lost
+    assert not watched(lead, dead).lost
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "inf", "soon"])

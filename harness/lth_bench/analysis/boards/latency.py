@@ -14,7 +14,7 @@ from lth_bench.analysis.boards.rows import LABEL, TASK, BoardRow, fetch, full_na
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.numbers import kept, ratio
 from lth_bench.analysis.table import Board, Cell, Line, Table
-from lth_bench.errors import NothingSelected
+from lth_bench.errors import NothingSelected, some_of
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -41,13 +41,16 @@ SQL = """
         c.target_density DESC, c.label, c.source_model, c.source_dataset, c.source_recipe, l.form
 """
 
+MOST_PLACES = 120
+"""Characters of the tickets that a note names."""
+
 LEGEND = (
     "Measured by `lth-bench measure`, side by side. dense: median time of a batch of the unpruned "
     "network. × masked, × CSR, × shrunk, × 2:4: times faster than dense, median over the rounds "
     "with quartiles; where three quarters of the rounds are above 1, it counts as faster. masked: "
     "zeros in dense tensors; CSR: only the kept weights of linear and convolution layers; shrunk: "
     "without the channels and neurons that have no effect; 2:4: a GPU's kernels for two weights in "
-    "every four. kB: of the parameters, with the indices of CSR. n: seeds."
+    "every four. kB: of the parameters, with the indices of CSR. n: seeds that were timed."
 )
 
 
@@ -73,13 +76,13 @@ def board(con: DuckDBPyConnection, scope: BoardScope) -> Board:
 
 def _table(rows: Sequence[BoardRow]) -> Table:
     first = rows[0]
-    forms = [form for form in NAMES if any(r["form"] == form and r["n"] for r in rows)]
+    forms = [form for form in NAMES if any(r["form"] == form and r["speedup"] for r in rows)]
     stored = [form for form in ("csr", "shrunk") if form in forms]
     header = (
         "density %", "strategy", "dense",
-        *(f"× {NAMES[form]}" for form in forms),
-        "kB dense", *(f"kB {NAMES[form]}" for form in stored), "n",
+        *(f"× {NAMES[form]}" for form in forms), *(f"kB {NAMES[form]}" for form in stored), "n",
     )  # fmt: skip
+    least = {header.index("n"), *(header.index(x) for x in ("× masked",) if x in header)}
     blocks = [
         [
             _line({row["form"]: row for row in tickets}, not number, forms, stored)
@@ -99,6 +102,7 @@ def _table(rows: Sequence[BoardRow]) -> Table:
         group=first["suite"],
         left=frozenset({1}),
         notes=tuple(_notes(rows, forms)),
+        optional=frozenset(least),
         about=tuple(first[key] for key in ("suite", "model", "dataset", "recipe")),
     )
 
@@ -107,14 +111,14 @@ def _line(
     by_form: dict[str, BoardRow], begins: bool, forms: Sequence[str], stored: Sequence[str]
 ) -> Line:
     dense = by_form["dense"]
+    seconds = dense["median_seconds"]
     return (
         Cell(kept(dense["target_density"]) if begins else "", "strong"),
         Cell(full_name(dense)),
-        Cell(duration(dense["median_seconds"])),
+        Cell("–", "dim") if seconds is None else Cell(duration(seconds)),
         *(_speed(by_form.get(form)) for form in forms),
-        Cell(_kilobytes(dense)),
         *(Cell(_kilobytes(by_form.get(form))) for form in stored),
-        Cell(str(dense["n"])),
+        Cell(str(max(row["n"] for row in by_form.values()))),
     )
 
 
@@ -139,16 +143,32 @@ def duration(seconds: float) -> str:
 
 
 def _notes(rows: Sequence[BoardRow], forms: Sequence[str]) -> list[str]:
-    told = []
+    sizes = sorted({_kilobytes(row) for row in rows if row["form"] == "dense" and row["bytes"]})
+    told = [f"dense: {' or '.join(sizes)} kB."] if sizes else []
     for form in forms:
         by_label: dict[str, list[FormSpeed]] = {}
         for row in rows:
-            if row["form"] == form and row["n"]:
+            if row["form"] == form and row["speedup"]:
                 speed = FormSpeed(row["target_density"], row["speedup"], row["faster"])
                 by_label.setdefault(full_name(row), []).append(speed)
         told.append(printable(in_words(form, by_label)))
-    for form in NAMES:
-        reasons = [r["reason"] for r in rows if r["form"] == form and r["reason"]]
-        if form not in forms and reasons:
-            told.append(printable(f"{NAMES[form]}: not available; {reasons[0]}."))
+    for form in ("dense", *NAMES):
+        told += _missing([row for row in rows if row["form"] == form])
+    return told
+
+
+def _missing(rows: Sequence[BoardRow]) -> list[str]:
+    """Why a form was not timed, for all tickets or for some."""
+    where: dict[str, list[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            some = "a seed of " if row["n"] else ""
+            place = f"{some}{full_name(row)} at {kept(row['target_density'])}%"
+            where.setdefault(row["reason"], []).append(place)
+    everywhere = not any(row["n"] for row in rows)
+    told = []
+    for reason, places in where.items():
+        of = "" if everywhere and len(where) == 1 else f" for {some_of(places, MOST_PLACES)}"
+        name = NAMES.get(rows[0]["form"], rows[0]["form"])
+        told.append(printable(f"{name}: not available{of}; {reason.rstrip('.')}."))
     return told

@@ -121,7 +121,8 @@ def _read(results: Path, chosen: Sequence[RecordedExperiment], reruns: Reruns) -
             [ids],
         ).fetchall()
     for identity, status, reason in ended:
-        if identity not in reruns.found:
+        # one that was interrupted here is neither equal nor different, and has not failed
+        if identity not in reruns.found and status != "interrupted":
             reruns.failed[identity] = f"{status} here: {reason or 'for no recorded reason'}"
 
 

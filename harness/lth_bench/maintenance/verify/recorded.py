@@ -15,7 +15,7 @@ from lth_bench.store.fold import build
 from lth_bench.store.origin import find_journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.store.reading import is_current, reading
-from lth_bench.store.seed_rows import restored
+from lth_bench.store.rows_file import restored
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -87,12 +87,28 @@ def opened(database: Path) -> Iterator[DuckDBPyConnection]:
     """A safe connection to results that are not ours: nothing is written beside them.
 
     Takes a database with its journal beside it, a snapshot, a journal (.jsonl) and a file of rows
-    (.parquet). UserError for anything else, for what is damaged, and for what a newer version made.
+    (.parquet). UserError for anything else, for what is damaged or has no row, and for what a newer
+    version made.
     """
+    with contextlib.ExitStack() as stack:
+        try:
+            con = _open(database, stack)
+            if con.execute("SELECT 1 FROM flat LIMIT 1").fetchone() is None:
+                raise UserError(f"{database} has no results: no row was planned in it")
+        except UserError as error:  # the store's own advice concerns our results
+            said = error.message.replace(" with --results", "").replace("--results ", "")
+            raise UserError(said) from error
+        yield con
+
+
+def _open(database: Path, stack: contextlib.ExitStack) -> DuckDBPyConnection:
+    if database.is_dir():
+        raise UserError(
+            f"{database} is a folder; name a file in it: results (.duckdb), a journal (.jsonl) or "
+            f"rows (.parquet)"
+        )
     if database.suffix == ".parquet":
-        with restored(database) as made, reading(made) as con:
-            yield con
-        return
+        return stack.enter_context(reading(stack.enter_context(restored(database))))
     if database.suffix != ".jsonl":
         paths = Paths(database)
         if not (database.exists() or paths.journal.exists()):
@@ -102,15 +118,13 @@ def opened(database: Path) -> Iterator[DuckDBPyConnection]:
                 f"{database} is neither a DuckDB database nor a file of rows (.parquet)"
             )
         if _is_current(paths):
-            with reading(database) as con:
-                yield con
-            return
-    with tempfile.TemporaryDirectory(prefix="lth-bench-verify-") as folder:
-        private = Paths(Path(folder) / "results.duckdb")
-        journal = find_journal(database, private, Path(folder) / "journal.jsonl")
-        build(private, journal)
-        with reading(private.results) as con:
-            yield con
+            return stack.enter_context(reading(database))
+    temporary = tempfile.TemporaryDirectory(prefix="lth-bench-verify-")
+    folder = Path(stack.enter_context(temporary))
+    private = Paths(folder / "results.duckdb")
+    journal = find_journal(database, private, folder / "journal.jsonl")
+    build(private, journal)
+    return stack.enter_context(reading(private.results))
 
 
 def _is_current(paths: Paths) -> bool:

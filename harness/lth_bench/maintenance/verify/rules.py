@@ -8,14 +8,17 @@ Whether the numbers are right is what running experiments again tells.
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.left_out import left_out
 from lth_bench.analysis.samples import rules_of
 from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.errors import some_of
+from lth_bench.store.records import DROPPED
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -214,16 +217,24 @@ def _grid(con: DuckDBPyConnection) -> Iterator[str]:
 
 
 def _complete(con: DuckDBPyConnection) -> Iterator[str]:
-    """What failed for the method's sake is a result; what a machine owes is not."""
+    """What failed for the method's sake is a result; what a machine owes is not, unless a verdict
+    stands that the seed was left out of.
+    """
     rows = con.execute(
-        """
-        SELECT suite, status, count(*) FROM flat
-        WHERE status NOT IN ('ok', 'skipped', 'failed', 'diverged')
-        GROUP BY ALL ORDER BY ALL
-        """
+        "SELECT suite, status, experiment_id, count(*) FROM flat WHERE is_owed(status) GROUP BY ALL"
     ).fetchall()
-    for suite, status, count in rows:
-        yield f"{suite}: {count} rows are {status}; rerun the suite, which does what is left"
+    left = left_out(con) if rows else set()
+    counts: Counter[tuple[str, str]] = Counter()
+    for suite, status, experiment, count in rows:
+        if status not in DROPPED or (suite, experiment) not in left:
+            counts[suite, status] += count
+    for (suite, status), count in sorted(counts.items()):
+        do = (
+            f"rerun the suite with --retry {status}"
+            if status in DROPPED
+            else ("rerun the suite, which does what is left")
+        )
+        yield f"{suite}: {count} rows are {status}; {do}"
     if not con.execute("SELECT 1 FROM flat WHERE status = 'ok' LIMIT 1").fetchone():
         yield "there is no finished row"
 
@@ -275,6 +286,7 @@ def rules_board(database: Path, found: Sequence[Breach]) -> Board:
         blocks=[lines],
         title=printable(str(database)),
         left=frozenset({0, 1, 2}),
+        prose=2,
     )
     rows = [{"rule": one.rule, "message": one.message} for one in found]
     return Board("broken_rules", rows, [table])

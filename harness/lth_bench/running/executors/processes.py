@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from multiprocessing import spawn
+from multiprocessing.util import get_temp_dir
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ IMPORTED = [
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """The context that worker processes and their pipes are made in."""
+    """The context that worker processes and their pipes are made in. multiprocessing's temporary
+    folder is then this process's in all of them, and goes with it, whatever ends a worker.
+    """
+    get_temp_dir()
     if get_ready():
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")

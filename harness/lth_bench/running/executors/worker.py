@@ -304,12 +304,18 @@ class Worker:
         since a transfer alternates.
         """
         key = digest(to_plain(task))
-        if key not in self._followed:
+        bench = self._followed.pop(key, None)
+        if bench is None:
             while len(self._followed) > 1:
                 self._followed.pop(next(iter(self._followed))).data.close()
-            self._followed[key] = self._made(task)[0]
-        bench = self._followed[key]
+            bench = self._made(task)[0]
+        self._followed[key] = bench  # most recently used last
         return bench if view is None else with_data(bench, view)
+
+    def close(self) -> None:
+        """End the processes of its other devices."""
+        if self._leader is not None:
+            self._leader.close()
 
     def _close(self) -> None:
         """Free the last task's memory."""
@@ -365,7 +371,8 @@ class Worker:
     def _opened(self, label: str, config: Any) -> tuple[Any, Placement]:
         """The dataset, and where it lies; the last two stay, since tasks share datasets."""
         key = digest(config)
-        if key not in self._datasets:
+        found = self._datasets.pop(key, None)
+        if found is None:
             while len(self._datasets) > 1:  # a transfer needs two
                 self._datasets.pop(next(iter(self._datasets)))
             dataset, root = self._build("datasets", config), self.config.data_root
@@ -377,5 +384,6 @@ class Worker:
                     f"dataset {label!r} has changed since the run began, so its results would not "
                     f"be those that are recorded; run it again"
                 )
-            self._datasets[key] = opened, placement
-        return self._datasets[key]
+            found = opened, placement
+        self._datasets[key] = found  # most recently used last
+        return found

@@ -105,17 +105,19 @@ def worker_main(
             return
     with contextlib.suppress(OSError):  # the coordinator may be gone, which is noticed next
         send(pipe, WorkerReady())
-    while True:
-        try:
-            hear()
-            while worker is not None and len(worker.pool):
-                if worker.room:
-                    send(pipe, Room(worker.room, worker.cohort_size))
-                    hear()
-                while pipe.poll():
-                    hear()
-                tell_work(worker.serve())
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return  # the coordinator is gone
-        except Preempted:
-            end_as_terminated()
+    try:
+        with contextlib.ExitStack() as ending:
+            ending.callback(lambda: worker.close() if worker is not None else None)
+            while True:
+                hear()
+                while worker is not None and len(worker.pool):
+                    if worker.room:
+                        send(pipe, Room(worker.room, worker.cohort_size))
+                        hear()
+                    while pipe.poll():
+                        hear()
+                    tell_work(worker.serve())
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the coordinator is gone
+    except Preempted:
+        end_as_terminated()

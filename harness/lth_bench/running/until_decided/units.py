@@ -11,6 +11,7 @@ from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.seed_pairs import SeedFate, SeedPairs, in_order, judged_in_order
 from lth_bench.stats.sequential import FEWEST, chance_decided, look_after
 from lth_bench.store.metric import ON_TEST_EXAMPLES
+from lth_bench.store.records import DROPPED
 
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
@@ -22,8 +23,7 @@ FATES: Mapping[str, SeedFate] = {
     "skipped": "skipped",
     "failed": "lost",
     "diverged": "lost",
-    "oom": "dropped",
-    "timeout": "dropped",
+    **dict.fromkeys(DROPPED, "dropped"),
 }
 """What a status that is not `ok` makes of a seed; an interrupted one is still to come."""
 
@@ -113,8 +113,7 @@ class SeedRow:
         stop = self.looks[-1].stop if self.looks else None
         if stop is None or stop.why not in ("decided", "futile"):
             return set()
-        used = self.pairs.seeds[: stop.at]
-        return set(range(used[-1])) - set(used)
+        return self.pairs.without(stop.at)
 
 
 @dataclass(kw_only=True)

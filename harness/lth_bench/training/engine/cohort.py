@@ -133,8 +133,8 @@ class Cohort:
         last = {}
         unevaluated = [m for m, _, _ in ending if not m.curve or m.curve[-1].step != m.step]
         if unevaluated:
-            totals = self.layout.losses.tolist()
             found = self.layout.evaluate(sorted({m.slot for m in unevaluated}))
+            totals = self.layout.losses.tolist()
             for member in unevaluated:
                 with charged_to([fit for m, fit, _ in ending if m is member]):
                     last[member] = member.note(totals[member.slot], *found[member.slot])
@@ -184,8 +184,8 @@ class Cohort:
 
     def _evaluate(self, due: Sequence[Member]) -> None:
         """Add a point to the curve of each of these members."""
-        totals = self.layout.losses.tolist()
         found = self.layout.evaluate([m.slot for m in due])
+        totals = self.layout.losses.tolist()
         self._tick(self._live())  # the device has been waited for
         better = []
         for member in due:

@@ -40,6 +40,7 @@ def follow(
     """Say that the process is there, meet the others, and do what the leader says. `bench_of` makes
     a task's bench on this rank's device.
     """
+    group: Ranks | None = None
     try:
         pipe.send((READY, ""))
         group = join()
@@ -68,3 +69,6 @@ def follow(
         found = training_error(error)
         with contextlib.suppress(OSError):
             pipe.send((kind, getattr(found, "message", None) or describe_error(found)))
+    finally:
+        if group is not None:
+            group.abort()  # or a GPU that waits for a rank keeps this process from ending

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,13 @@ VARIABLE = "LTH_BENCH_RANK_SECONDS"
 SECONDS = 600.0
 """Seconds for a rank's answer; reading its part of a batch from a slow disk is within them."""
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+OWN_WATCH = {"TORCH_NCCL_ASYNC_ERROR_HANDLING": "0", "TORCH_NCCL_ENABLE_MONITORING": "0"}
+"""Or torch's threads end the whole process where a collective on GPUs fails or takes too long: the
+leader's watch (leader.py) ends the training alone, and knows which rank it was.
+TORCH_NCCL_BLOCKING_WAIT would raise an error here instead, but has the host wait for every
+collective, which it polls each millisecond: a synchronised batch norm has one forward and one
+backward.
+"""
 
 
 def rank_seconds() -> float:
@@ -42,6 +50,9 @@ class Ranks:
     share: Share
     """This rank, of how many."""
     device: torch.device
+    _lost: threading.Event = field(init=False, default_factory=threading.Event, repr=False)
+    _left: threading.Event = field(init=False, default_factory=threading.Event, repr=False)
+    _leaving: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
 
     @classmethod
     def join(cls, place: Path, share: Share, device: torch.device, seconds: float) -> Ranks:
@@ -52,12 +63,15 @@ class Ranks:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
         os.environ.setdefault("NCCL_SOCKET_IFNAME", LOOPBACK)
         nccl = device.type == "cuda" and dist.is_nccl_available()
+        if nccl:
+            os.environ.update(OWN_WATCH)
         dist.init_process_group(
             "nccl" if nccl else "gloo",
             init_method=place.as_uri(),
             rank=share.rank,
             world_size=share.of,
-            timeout=timedelta(seconds=seconds),
+            # torch's limit for NCCL only logs; the leader's watch comes first
+            timeout=timedelta(seconds=2 * seconds if nccl else seconds),
         )
         return cls(share, device)
 
@@ -83,17 +97,43 @@ class Ranks:
 
     @property
     def notices_loss(self) -> bool:
-        """Whether a rank that waits for one that has died is told so. NCCL's waits on."""
+        """Whether a rank that waits for one that has died, or does not answer, gets an error.
+        NCCL's waits on.
+        """
         return dist.get_backend() != "nccl"
 
+    @property
+    def lost(self) -> bool:
+        """Whether the wait for another rank was ended: values may be those of some ranks alone."""
+        return self._lost.is_set()
+
+    def settle(self) -> None:
+        """Wait for what this rank's device still has to do. RuntimeError where another rank was
+        lost: NCCL's kernels then end without an error, whatever gradients they have.
+        """
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        if self.lost:
+            raise RuntimeError("another rank was lost")
+
     def abort(self) -> None:
-        """End this rank's wait for one that has died."""
-        dist.distributed_c10d._abort_process_group()
+        """End this rank's wait for another, from any thread."""
+        self._lost.set()
+        self.leave()
 
     def leave(self) -> None:
-        """Whatever has become of the others."""
-        with contextlib.suppress(RuntimeError, ValueError):
-            dist.destroy_process_group()
+        """Whatever has become of the others. Only the first call does something, so that none ends
+        a group that was made later.
+        """
+        with self._leaving:
+            if self._left.is_set() or not dist.is_initialized():
+                return
+            self._left.set()
+            with contextlib.suppress(RuntimeError, ValueError):
+                if self.notices_loss:
+                    dist.destroy_process_group()
+                else:  # destroying would wait for kernels that wait for the others
+                    dist.distributed_c10d._abort_process_group()
 
 
 def is_lost_contact(error: BaseException) -> bool:

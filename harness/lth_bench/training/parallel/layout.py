@@ -58,14 +58,12 @@ class DataParallel(Plain):
         self._stale = True
         self._replica = replica(network.module, network.device)
         super().__init__(network, data, recipe, 1)
-        some_unused = leaves_parameters_out(network)
-        with crew.together():
-            self._parallel = DistributedDataParallel(
-                self._replica,
-                device_ids=[network.device] if network.device.type == "cuda" else None,
-                find_unused_parameters=some_unused,
-                **BUFFERS,
-            )
+        self._parallel = DistributedDataParallel(
+            self._replica,
+            device_ids=[network.device] if network.device.type == "cuda" else None,
+            find_unused_parameters=leaves_parameters_out(network),
+            **BUFFERS,
+        )
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """In the network's own memory, where evaluations find the values."""
@@ -139,6 +137,39 @@ class DataParallel(Plain):
         with self._crew.together():
             self._crew.tell("update", lr)
             super().update(lr)
+
+    # Where a rank was lost, a GPU's values may be those of some ranks alone, and no error says so
+    # (`Ranks.settle`). Steps are queued without a look at that; whatever reads values looks first,
+    # and would wait for the device anyway.
+
+    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """Validation loss and primary metric, on the leader's device alone."""
+        self._settle()
+        return super().evaluate(live)
+
+    def live(self, slot: int) -> dict[str, Tensor]:
+        """Views of the current parameters and buffers."""
+        self._settle()
+        return super().live(slot)
+
+    def gradients(self, slot: int) -> dict[str, Tensor]:
+        """The whole batch's dense gradients by parameter."""
+        self._settle()
+        return super().gradients(slot)
+
+    def snapshots(self, slots: Sequence[int]) -> list[dict[str, Tensor]]:
+        """Copies of the current values."""
+        self._settle()
+        return super().snapshots(slots)
+
+    def state(self, slot: int) -> dict[str, Tensor]:
+        """What a checkpoint has."""
+        self._settle()
+        return super().state(slot)
+
+    def _settle(self) -> None:
+        with self._crew.together():
+            self.group.settle()
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         """Forward and backward of this rank's examples."""

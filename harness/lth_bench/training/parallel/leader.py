@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CAUSE = 5.0
 """Seconds to find out which rank was lost, once one did not answer."""
+LOOK = 1.0
+"""Seconds between looks at how long a GPU has waited for the others."""
 
 
 class RankProcess(Protocol):
@@ -64,6 +67,8 @@ class RankLeader:
         self._folder: Path | None = None
         self._seconds = rank_seconds()
         self._closing = threading.Event()
+        self._since: float | None = None
+        """When this rank began to need the others; None while it does not."""
 
     def layout(self, task: Any, bench: Workbench, recipe: Recipe) -> DataParallel:
         """The layout of a task under a recipe, in all ranks. `task` is what followers make their
@@ -85,7 +90,8 @@ class RankLeader:
         with self.together():
             self.tell("layout", task, bench.view, recipe)
             self._hear()
-        made = DataParallel(bench.network, bench.data, recipe, group=self._group, crew=self)
+            # an error here must not leave the followers in theirs, which waits for this one
+            made = DataParallel(bench.network, bench.data, recipe, group=self._group, crew=self)
         self._layout = (bench, recipe, made)
         return made
 
@@ -98,17 +104,21 @@ class RankLeader:
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Around what needs all ranks. One that is lost within it ends the others."""
-        began = time.monotonic()
+        began = self._since = time.monotonic()
         try:
             yield
         except BaseException as error:
             reason = None
-            if not ends_the_run(error) and isinstance(error, RuntimeError):
-                reason = self._reason(error, time.monotonic() - began)
+            # once the group was ended, what needs it raises anything
+            lost = self._group is not None and self._group.lost
+            if not ends_the_run(error) and (lost or isinstance(error, RuntimeError)):
+                reason = self._reason(error, time.monotonic() - began, lost)
             self.close()
             if reason is None:
                 raise
             raise TrainingError(reason) from None
+        finally:
+            self._since = None
 
     def forget(self) -> None:
         """Free the layout; the followers stay, for the next task."""
@@ -117,20 +127,21 @@ class RankLeader:
     def close(self) -> None:
         """End the followers. The next training starts others."""
         followers, self._followers = self._followers, []
+        group, self._group = self._group, None
+        folder, self._folder = self._folder, None
         self._layout = None
         self._closing.set()
         for follower in followers:
             follower.kill()
             follower.pipe.close()
-        if self._group is not None:
-            self._group.leave()
-            self._group = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if group is not None:
+            group.leave()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(self, of: int) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="lth-bench-ranks-"))
+        # within the run's own temporary folder, which goes with the run if this process is killed
+        self._folder = Path(tempfile.mkdtemp(prefix="lth-bench-ranks-", dir=get_temp_dir()))
         place = self._folder / "meet"
         device = torch.device(self._devices[0])
         with self.together():
@@ -141,10 +152,28 @@ class RankLeader:
         self._closing = threading.Event()
         if not self._group.notices_loss:
             about = (self._followers, self._group, self._closing)
-            threading.Thread(target=_watch, args=about, daemon=True).start()
+            threading.Thread(target=self._watch, args=about, daemon=True).start()
+
+    def _watch(
+        self, followers: Sequence[RankProcess], group: Ranks, closing: threading.Event
+    ) -> None:
+        """In a thread, which runs while this process waits for its GPU: where a rank has died or
+        does not answer, NCCL waits on.
+        """
+        while not wait([follower.sentinel for follower in followers], LOOK):
+            if closing.is_set():
+                return
+            since = self._since
+            if since is not None and time.monotonic() - since > self._seconds:
+                break
+        if not closing.is_set():
+            group.abort()
 
     def _hear(self) -> None:
-        """Wait until every follower is ready. RuntimeError where one has ended instead."""
+        """Wait until every follower is ready, however long. RuntimeError where one has ended
+        instead.
+        """
+        self._since = None
         for follower in self._followers:
             wait([follower.pipe, follower.sentinel])
             try:
@@ -154,14 +183,17 @@ class RankLeader:
             if what != READY:
                 text = f"{follower.name}: {text}" if what == RAISED else self._cause(CAUSE)
                 raise LostRank(text or f"{follower.name} is lost")
+        self._since = time.monotonic()
 
-    def _reason(self, error: RuntimeError, taken: float) -> str | None:
+    def _reason(self, error: BaseException, taken: float, lost: bool) -> str | None:
         """Why a rank did not answer; None where the error is this rank's own."""
         if isinstance(error, LostRank):
             return str(error)
-        if (found := self._cause(CAUSE if is_lost_contact(error) else 0.0)) is not None:
+        silent = is_lost_contact(error)
+        if (found := self._cause(CAUSE if lost or silent else 0.0)) is not None:
             return found
-        if is_lost_contact(error) and taken >= 0.9 * self._seconds:
+        # the watch ends a group whose ranks all live only when the time is over
+        if lost or (silent and taken >= 0.9 * self._seconds):
             names = ", ".join(follower.name for follower in self._followers)
             return (
                 f"no answer for {self._seconds:g} s from {names}; if a step takes longer, give "
@@ -193,10 +225,3 @@ class RankLeader:
 
 class LostRank(RuntimeError):
     """A follower ended before it was ready; the message says which and how."""
-
-
-def _watch(followers: Sequence[RankProcess], group: Ranks, closing: threading.Event) -> None:
-    """In a thread: where a rank has died, NCCL lets this one wait on."""
-    wait([follower.sentinel for follower in followers])
-    if not closing.is_set():
-        group.abort()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lth_bench.errors import TrainingError
 from lth_bench.models.examples import random
@@ -60,7 +60,7 @@ def _mixes_examples(network: Network, data: TaskData) -> bool:
     if is_plain(network.objective) or len(data.train) < EXAMPLES:
         return False
     y = data.train.y[:EXAMPLES]
-    outputs = _outputs(network).to(y.device)
+    outputs = _tried(network)[1].to(y.device)
     half = EXAMPLES // 2
     whole = _losses(network.objective, outputs, y)
     part = _losses(network.objective, outputs[:half], y[:half])
@@ -71,19 +71,17 @@ def _losses(objective: Objective, outputs: Tensor, y: Tensor) -> Tensor:
     return objective.losses(outputs, y).detach().double()
 
 
-def _outputs(network: Network) -> Tensor:
-    """Outputs [n, …] of a CPU copy for random inputs, with a graph to its parameters."""
-    twin = copy.deepcopy(network.module).to("cpu")
-    with seeded("parallel"):
-        outputs: Tensor = twin(random(EXAMPLES, network.input_shape, network.dtype))
-    return outputs
-
-
-def leaves_parameters_out(network: Network) -> bool:
-    """Whether a parameter gets no gradient, which DistributedDataParallel has to be told."""
+def _tried(network: Network) -> tuple[nn.Module, Tensor]:
+    """A CPU copy without gradients, and its outputs [n, …] for random inputs."""
     twin = copy.deepcopy(network.module).to("cpu")
     twin.zero_grad(set_to_none=True)
     with seeded("parallel"), torch.enable_grad():
         outputs: Tensor = twin(random(EXAMPLES, network.input_shape, network.dtype))
+    return twin, outputs
+
+
+def leaves_parameters_out(network: Network) -> bool:
+    """Whether a parameter gets no gradient, which DistributedDataParallel has to be told."""
+    twin, outputs = _tried(network)
     outputs.sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
     return any(p.grad is None and p.requires_grad for p in twin.parameters())
