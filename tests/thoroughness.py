@@ -12,8 +12,15 @@ from typing import Any
 
 import pytest
 from _pytest.mark import ParameterSet
+from hypothesis import HealthCheck
 
 THOROUGH = os.environ.get("LTH_BENCH_THOROUGH", "") not in ("", "0")
+
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+"""`suppress_health_check` of a test with fixtures of its own. What a test names replaces what the
+profile has (`conftest.py`), and without the first of these a busy machine is a failure: examples
+are slow to make there.
+"""
 
 
 def cases(n: int) -> int:

@@ -107,7 +107,7 @@ def test_columns_of_a_comparison(sides) -> None:
     place = table.header.index("± other data")
     assert table.wide == {place}
     assert table.lines()[0][place].text == f"{100 * reach(minus(B, A), 0.1):.2f}"
-    assert [table.header[i] for i in table.optional] == ["detects"]
+    assert [table.header[i] for i in sorted(table.optional)] == ["A", "B", "p", "detects"]
     assert "verdict" in [table.header[i] for i in table.left]
 
 

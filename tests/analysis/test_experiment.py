@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import runpy
+from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from rich.console import Console
 from lth_bench.analysis.experiment import account, repeat
 from lth_bench.errors import UserError
 from lth_bench.output.account import shown, sparkline
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
 
 Results = Callable[..., Any]
 
@@ -54,6 +58,29 @@ def test_the_account_of_an_experiment(con: Any) -> None:
     assert [x["layer"] for x in ticket["layers"]] == ["conv1", "fc1", "fc2"]
     assert [x["role"] for x in ticket["trainings"]] == ["search", "train"]
     assert len(ticket["curve"]) == 80
+
+
+@pytest.mark.parametrize("suites", [("first", "second"), ("second", "first")])
+def test_of_suites_that_planned_it_in_the_same_millisecond_the_last_counts(
+    tmp_path: Path, suites: tuple[str, str]
+) -> None:
+    records = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+
+    class AtOnce(records["Scenario"]):  # type: ignore[misc]
+        def records(self) -> Iterator[dict[str, Any]]:
+            for record in super().records():
+                yield {"at": "2026-01-01T00:00:00.000+00:00", **record}
+
+    made = [
+        AtOnce(suite=suite, run_id=f"run of {suite}", strategies=("dense",), seeds=(0,))
+        for suite in suites
+    ]
+    paths = records["write"](tmp_path / "r.duckdb", *made)
+    fold(paths)
+    with open_safe(paths) as con:
+        found = account(con, made[0].experiments()[0]["experiment_id"])
+    assert found["experiment"]["suite"] == suites[1]
+    assert found["experiment"]["run_id"] == f"run of {suites[1]}"
 
 
 def test_the_printed_experiment(con: Any) -> None:

@@ -138,3 +138,15 @@ def test_at_a_density_lost_seeds_fail_and_no_seeds_give_no_verdict(sample):
         "t", "imp-tuned", own, sample("imp-tuned", 0.1, {}), seen=[], steps=None
     )
     assert (empty.verdict, empty.tuned, empty.difference, empty.pairs) == (None, None, None, 0)
+
+
+def test_a_gain_is_judged_as_the_suites_rows_are(sample):
+    """+1.4, +1.5, +1.7 points: .436 to 2.630 by the interval of a look, and by 95% within 2."""
+    own = sample("imp", 0.4, dict.fromkeys(range(3), 0.9))
+    tuned = sample("imp-tuned", 0.4, {0: 0.914, 1: 0.915, 2: 0.917})
+    options = {"seen": (), "steps": 10}
+    found = gains.gain_at_density("t", "imp", own, tuned, **options, level=0.9936)
+    assert found.difference[1:3] == pytest.approx((0.00436, 0.02630), abs=1e-5)
+    assert (found.verdict["verdict"], found.level) == ("better", 0.9936)
+    wide = gains.gain_at_density("t", "imp", own, tuned, **options, margin=0.02)
+    assert wide.verdict["within_margin"] and not found.verdict["within_margin"]

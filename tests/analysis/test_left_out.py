@@ -63,3 +63,15 @@ def test_a_seed_that_the_label_lost_takes_its_place(left: Callable[..., Any]) ->
     """It counts as a pair, and so nothing after the third is left out."""
     outcomes = {("imp", 0): ("diverged", "NaN"), ("imp", 3): ("oom", "x")}
     assert left(outcomes=outcomes, stopped={"imp": (5, 3, "decided")}) == set()
+
+
+def test_a_look_that_does_not_say_at_how_many_pairs_leaves_nothing_out(
+    left: Callable[..., Any], tmp_path: Path
+) -> None:
+    outcomes = {("imp", 0): ("oom", "x")}
+    assert left(outcomes=outcomes, stopped={"imp": (5, 3, "decided")}) == {("imp", 0)}
+    made = RECORDS["UntilDecided"](outcomes=outcomes, stopped={"imp": (5, None, "decided")})
+    paths = RECORDS["write"](tmp_path / "strange.duckdb", made)
+    fold(paths)
+    with open_safe(paths) as con:
+        assert left_out(con) == set()

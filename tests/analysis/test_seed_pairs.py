@@ -11,7 +11,13 @@ import pytest
 
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import samples
-from lth_bench.analysis.seed_pairs import SeedPairs, fates_of, in_order, judged_in_order
+from lth_bench.analysis.seed_pairs import (
+    SeedPairs,
+    fates_of,
+    in_order,
+    judged_in_order,
+    verdict_in_order,
+)
 from lth_bench.store import fold
 from lth_bench.store.database import open_safe
 from lth_bench.suite.decide import Decide
@@ -95,3 +101,24 @@ def test_simulated_errors_and_seeds_of_a_databases_rows(rows: list[tuple[float, 
     count = len(rows) * draws
     assert wrong / count <= 0.05 + 3 * (0.05 / count) ** 0.5
     assert seeds / count < 8
+
+
+def test_before_the_first_look_a_verdict_is_that_of_too_few_pairs() -> None:
+    base: dict[int, Any] = dict.fromkeys(range(5), 0.5)
+    late: dict[int, Any] = {1: 0.6, 2: 0.61, 3: 0.62, 4: 0.6}  # seed 0 is to come
+    rule = Decide(max_seeds=10)
+
+    def told(mine: Any, rule: Decide = rule) -> tuple[Any, ...]:
+        found = verdict_in_order(in_order(mine, base, rule.max_seeds), rule, ACCURACY)
+        assert found.stop is not None
+        return found.kind, found.stop.at, found.stop.why
+
+    assert told(late) == ("insufficient", 0, "to come")
+    assert told({0: 0.6, 1: 0.61}) == ("insufficient", 2, "to come")
+    assert told({0: 0.6, 1: "lost"}) == ("failed", 2, "to come")
+    assert told({0: 0.6, **late}) == ("better", 3, "decided")
+    assert told({0: 0.6, 1: "skipped"}) == ("insufficient", 1, "skipped")
+    # a look at three never comes
+    assert told({0: 0.6, 1: "dropped", 2: 0.6}, Decide(max_seeds=3)) == (
+        "insufficient", 2, "maximum",
+    )  # fmt: skip

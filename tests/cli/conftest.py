@@ -50,8 +50,10 @@ LONGER = TINY.replace("steps = 30", "steps = 300")
 class CommandLine:
     """Runs `lth-bench` in a folder of its own, with results in it."""
 
-    patience = 300.0
-    """Seconds after which a command hangs."""
+    patience = 240.0
+    """Seconds after which a command hangs: fewer than pytest's `faulthandler_timeout`, which ends
+    all tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

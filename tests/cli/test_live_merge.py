@@ -29,8 +29,10 @@ def test_the_results_of_a_live_run_can_be_merged_elsewhere(
 ) -> None:
     journal, copy = Paths(lth.results).journal, lth.folder / "copy.duckdb"
     process = lth.start("run", lth.write("tiny.toml", longer), "--workers", "1")
+    deadline = time.monotonic() + lth.patience
     while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGSTOP)  # or it could end before the merge begins
     try:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
+
+from lth_bench.store.paths import Paths
+from lth_bench.store.runs import recorded_runs
 
 TUNE = """
 [tune]
@@ -36,6 +41,23 @@ def test_the_output_shows_the_best_settings_and_their_gain(tuned):
     assert study["gain"]["low"] <= study["gain"]["mean"] <= study["gain"]["high"]
     assert document["final"]["statuses"] == {"ok": 10}  # dense, snip and snip-tuned
     assert document["exit_code"] == 0
+
+
+def test_who_follows_the_tuning_goes_on_to_the_comparison(tuned, capsys, monkeypatch):
+    records = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+    compared, searched = recorded_runs(Paths(tuned.results))
+    assert searched.tuning and not compared.tuning
+    follow = ("show", "--follow", searched.run_id, "--results", tuned.results)
+    code, out, _ = records["call"](capsys, monkeypatch, *follow)
+    said = out.splitlines()
+    assert code == 0
+    assert said[0].startswith(f"tiny, run {searched.run_id}: 2 trials done")
+    after = said.index("next: own and tuned settings, on the test split") + 1
+    assert said[after].startswith(f"tiny, run {compared.run_id}: 10 done")
+    assert said[-1].startswith("results: ")
+    code, out, _ = records["call"](capsys, monkeypatch, *follow, "--json")
+    assert json.loads(out)["run_id"] == searched.run_id
+    assert json.loads(out)["comparison"]["finished"] == 10
 
 
 def test_a_rerun_trains_nothing_and_prints_the_table(tuned):

@@ -165,8 +165,10 @@ def test_a_disk_that_fills_up_during_a_run_loses_nothing(
     suite = lth.write("tiny.toml", longer)
     journal = Paths(lth.results).journal
     process = lth.start("run", suite, "--workers", "1")
+    deadline = time.monotonic() + lth.patience
     while not journal.exists() or journal.read_bytes().count(b"\n") < records:
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     fill(small_disk / "filler")
     err = process.communicate(timeout=280)[1]

@@ -87,6 +87,21 @@ def test_an_edit_counts_where_it_is_the_plugin_s_own_code(
     assert (hash_now(written) != before) is another
 
 
+@pytest.mark.parametrize(
+    "broken", ["raise RuntimeError('not on this machine')", "raise SystemExit(3)", "print 'old'"]
+)
+def test_a_package_that_cannot_be_imported_is_no_reason_to_fail(written: Path, broken: str) -> None:
+    """Named by an import that is never run: finding a module in a package imports the package."""
+    (written / "broken").mkdir()
+    (written / "broken" / "__init__.py").write_text(broken + "\n")
+    (written / "broken" / "part.py").write_text("x = 1\n")
+    with (written / "own_helper.py").open("a") as file:
+        file.write("def later():\n    import broken\n    import broken.part\n")
+    before = hash_now(written)
+    (written / "broken" / "__init__.py").write_text(broken + "  # edited\n")
+    assert hash_now(written) != before
+
+
 @pytest.mark.parametrize(("name", "another"), [("mine_y", True), ("theirs", False)])
 def test_a_second_module_of_one_distribution_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, another: bool

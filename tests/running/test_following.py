@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import runpy
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running.following import follow
+from lth_bench.running.following import PAUSE, PLANNING, comparison, follow
 from lth_bench.running.progress import (
     Begun,
     CaughtUp,
@@ -29,6 +30,17 @@ from lth_bench.store.journal import Journal, encode
 from lth_bench.store.paths import Paths
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+
+
+def few(sleep):
+    """The same, but who waits for what never comes is told so."""
+    times = itertools.count()
+
+    def nap(seconds):
+        assert next(times) < 100, "it waits, and nothing comes"
+        sleep(seconds)
+
+    return nap
 
 
 class Written:
@@ -54,8 +66,8 @@ class Written:
             self.journal.append(record)
         del self.waiting[:number]
 
-    def follow(self, **options):
-        return follow(self.paths, self.events.append, **options)
+    def follow(self, *, sleep, **options):
+        return follow(self.paths, self.events.append, sleep=few(sleep), **options)
 
     def kinds(self):
         return [type(event) for event in self.events]
@@ -127,7 +139,7 @@ def test_an_incomplete_line_is_read_when_it_is_whole(written):
 @pytest.mark.parametrize("name", ["other", "run-12"])
 def test_an_unknown_run_is_one_message(written, name):
     with pytest.raises(UserError, match="no run has an id that begins with"):
-        written.follow(run_id=name)
+        written.follow(run_id=name, sleep=print)
 
 
 def test_what_did_not_record_its_start_cannot_be_followed(tmp_path):
@@ -178,9 +190,7 @@ class Tuned(Written):
     def __init__(self, paths):
         super().__init__(paths)
         run = {"run_id": "tuning"}
-        head = {**RECORDS["Scenario"](run_id="tuning").run(), "pid": os.getpid()}
-        head["environment"] = {**head["environment"], "host": socket.gethostname()}
-        self.journal.append(head)
+        self.begin("tuning")
         study = {"name": "imp mlp/digits/short", "done": 0, "total": 3, "best": ""}
         self.journal.append(
             {"record": "tuning", **run, "opening": "one study of 3 trials", "studies": [study]}
@@ -191,7 +201,20 @@ class Tuned(Written):
              "progress": {**study, "done": i + 1, "best": f"best at #{i}", "params": f"rate={i}"}}
             for i in range(3)
         ]  # fmt: skip
-        self.waiting.append({"record": "tuned", **run})
+        self.waiting.append({"record": "tuned", **run, "compares": True})
+
+    def begin(self, run_id, host="", **changes):
+        head = {**RECORDS["Scenario"](run_id=run_id).run(), "pid": os.getpid()}
+        head["environment"] = {**head["environment"], "host": host or socket.gethostname()}
+        self.journal.append(head | changes)
+
+    def started(self, run_id):
+        work = {"trainings": 0, "steps": {}, "workers": 2, "seconds": None}
+        self.journal.append({"record": "started", "run_id": run_id, "work": work})
+
+    def comparison(self, sleep):
+        run = self.follow(sleep=lambda _: self.write(1))
+        return comparison(self.paths, run, sleep=few(sleep))
 
 
 @pytest.fixture
@@ -226,3 +249,46 @@ def test_a_tuning_that_was_killed_has_trials_left(tuned):
 
     run = tuned.follow(sleep=die)
     assert (run.state, run.finished, run.left) == ("stopped", 2, 1)
+
+
+def test_the_comparison_after_a_tuning_is_waited_for(tuned):
+    """Others may run in between; its process is planning."""
+    naps = []
+
+    def plan(_):
+        naps.append(1)
+        match len(naps):
+            case 1:
+                tuned.begin("other", command="lth-bench run quickstart")
+                tuned.started("other")
+            case 2:
+                tuned.begin("other process", pid=os.getpid() + 1)
+                tuned.started("other process")
+            case 3:
+                tuned.begin("compares")
+            case 5:
+                tuned.started("compares")
+
+    found = tuned.comparison(plan)
+    assert found is not None and (found.run_id, found.tuning) == ("compares", False)
+    assert len(naps) == 5
+
+
+@pytest.mark.parametrize("compares", [False, None], ids=["no-final", "old journal"])
+def test_a_tuning_without_a_comparison_is_not_waited_for(tuned, compares):
+    del tuned.waiting[-1]["compares"]
+    if compares is not None:
+        tuned.waiting[-1]["compares"] = compares
+    assert tuned.comparison(lambda _: pytest.fail("it waits")) is None
+
+
+def test_a_comparison_whose_process_is_gone_does_not_come(tuned, monkeypatch):
+    monkeypatch.setattr("lth_bench.running.following.is_alive", lambda _: False)
+    assert tuned.comparison(lambda _: pytest.fail("it waits")) is None
+
+
+def test_another_machines_process_is_waited_for_some_minutes(tuned):
+    run = tuned.follow(sleep=lambda _: tuned.write(1))
+    run.host, naps = "elsewhere", []
+    assert comparison(tuned.paths, run, naps.append) is None
+    assert sum(naps) == pytest.approx(PLANNING, abs=2 * PAUSE)

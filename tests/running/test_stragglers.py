@@ -25,13 +25,16 @@ STEPS = 100
 class Watched:
     """A watch with a clock that a test sets."""
 
-    def __init__(self, pace: float | None = None) -> None:
+    def __init__(self, pace: float | None = None, trials: bool = False) -> None:
         self.now = 0.0
         known = {} if pace is None else {("mlp", "digits", "short"): Pace(seconds=pace)}
-        self.watch = StragglerWatch(known, lambda: self.now)
+        self.watch = StragglerWatch(known, lambda: self.now, trials=trials)
+        self.batch_size = 50
+        self.label = "imp"
 
     def start(self, name: str, worker: str = "a cpu", steps: int = STEPS) -> Experiment:
-        experiment = replace(MADE, experiment_id=name)
+        recipe = {"batch_size": self.batch_size}
+        experiment = replace(MADE, experiment_id=name, label=self.label, recipe=recipe)
         self.watch.started(ExperimentStarted(experiment, worker, steps))
         return experiment
 
@@ -142,3 +145,32 @@ def test_failures_and_retries_tell_nothing(watched) -> None:
     run.start("again", "b cpu")
     run.now += 30
     assert run.late() == []
+
+
+@pytest.mark.parametrize("trials", [True, False])
+def test_another_batch_size_takes_another_time(watched, trials) -> None:
+    run = watched(trials=trials)
+    run.take("abc", 20.0)
+    run.batch_size = 5000
+    run.start("large")
+    run.now += 1e6
+    assert run.late() == []
+    run.take("def", 2000.0)
+    run.start("larger")
+    run.now += 2000 * FACTOR + 1
+    assert run.late() == ["large", "larger"]
+
+
+def test_trials_are_compared_within_their_study(watched) -> None:
+    """Another strategy's searches take as long as they take."""
+    for trials, late in ((True, []), (False, ["other"])):
+        run = watched(trials=trials)
+        run.take("abc", 20.0)
+        run.label = "snip"
+        run.start("other")
+        run.now += 20 * FACTOR + 1
+        assert run.late() == late
+        run.label = "imp"
+        run.start("slow")
+        run.now += 20 * FACTOR + 1
+        assert "slow" in run.late()

@@ -59,10 +59,56 @@ def test_a_place_that_moves_is_two_workers_and_a_new_process_is_not() -> None:
     ledger = UsageLedger(Clock())
     waiting = ledger.at(0, worker="cpu", host="", device="cpu")
     assert at(ledger, 0, "a") is waiting and waiting.host == "a"  # it has got its machine
-    assert ledger.at(0, worker="cpu", host="", device="cpu") is waiting  # it starts again
-    assert at(ledger, 0, "b") is not waiting
-    assert at(ledger, 1, "a") is not waiting
-    assert [(use.slot, use.host) for use in ledger.uses] == [(0, "a"), (0, "b"), (1, "a")]
+    ledger.replace(0)
+    at(ledger, 0, "a")
+    ledger.replace(0)
+    at(ledger, 0, "b")
+    at(ledger, 1, "a")
+    assert [(u.slot, u.host, u.processes) for u in ledger.uses] == [
+        (0, "a", 2), (0, "b", 1), (1, "a", 1)
+    ]  # fmt: skip
+
+
+def test_time_until_a_replacement_is_heard_of_is_not_the_lost_ones() -> None:
+    """Of a lost node's worker, whose replacement gets a place elsewhere, or never."""
+    clock = Clock()
+    ledger = UsageLedger(clock)
+    lost = at(ledger, 0, "a")
+    lost.turn(up=True, has_work=True, queued=True)
+    clock.now += 10
+    ledger.replace(0)
+    assert lost.state == "gone"
+    clock.now += 300
+    ledger.pass_time()
+    assert [(u.host, u.worker, u.state) for u in ledger.uses] == [
+        ("a", "a cpu", "gone"), ("", "cpu", "starting")
+    ]  # fmt: skip
+    at(ledger, 0, "b").turn(up=True, has_work=True, queued=True)
+    clock.now += 20
+    ledger.close()
+    assert [(u.host, u.starting_seconds, u.busy_seconds) for u in ledger.uses] == [
+        ("a", close(0.0), close(10.0)), ("b", close(300.0), close(20.0))
+    ]  # fmt: skip
+
+
+def test_a_replacement_in_the_same_place_goes_on_with_its_totals() -> None:
+    clock = Clock()
+    ledger = UsageLedger(clock)
+    first = at(ledger, 0, "a")
+    first.turn(up=True, has_work=True, queued=True)
+    first.units, first.steps, first.retries = 2, 70, 1
+    clock.now += 10
+    ledger.replace(0)
+    clock.now += 3
+    ledger.replace(0)  # it ended before it had a machine
+    clock.now += 4
+    ledger.pass_time()
+    at(ledger, 0, "a").turn(up=True, has_work=True, queued=True)
+    clock.now += 5
+    ledger.close()
+    (use,) = ledger.uses
+    assert (use.processes, use.units, use.steps, use.retries) == (2, 2, 70, 1)
+    assert (use.starting_seconds, use.busy_seconds, use.state) == (close(7.0), close(15.0), "busy")
 
 
 def test_who_leaves_is_available_no_more() -> None:
@@ -73,7 +119,7 @@ def test_who_leaves_is_available_no_more() -> None:
     ledger.leave(0)
     clock.now += 100
     ledger.pass_time()
-    assert use.available_seconds == close(5)
+    assert use.available_seconds == close(5) and use.state == "gone"
 
 
 def test_a_report_is_due_now_and_then() -> None:

@@ -65,6 +65,11 @@ def test_what_is_no_such_object_is_told(text: Any) -> None:
     assert metadata(text)[1][0].startswith("its metadata has no 'lth_bench' with format, suite")
 
 
+def test_a_look_that_lacks_a_value_is_not_written() -> None:
+    assert looks_table([LOOK, (*LOOK[:8], None, *LOOK[9:])]) == looks_table([LOOK])
+    assert looks_table([LOOK])["n"] == [3]
+
+
 def test_looks_become_records_as_a_run_writes_them() -> None:
     (record,) = look_records(SAID, "rows", "2026-01-31T00:00:00+00:00")
     assert {record[key] for key in ("record", "suite", "label", "run_id")} == {

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from thoroughness import cases
+from thoroughness import UNCHECKED, cases
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
@@ -69,7 +69,7 @@ def take(con: duckdb.DuckDBPyConnection, content: bytes) -> bool:
     return True
 
 
-few = settings(max_examples=cases(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=cases(40), suppress_health_check=UNCHECKED)
 
 
 @few

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from thoroughness import cases
+from thoroughness import UNCHECKED, cases
 
 from lth_bench.errors import UserError
 from lth_bench.suite import Suite, load_suite
@@ -247,7 +247,7 @@ def load_or_refuse(path: Path, content: bytes) -> None:
 FUZZ = settings(
     max_examples=cases(700),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=UNCHECKED,
 )
 
 KEYS = """

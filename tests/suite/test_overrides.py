@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from thoroughness import cases
+from thoroughness import UNCHECKED, cases
 
 from lth_bench.errors import NothingSelected, UserError
 from lth_bench.plugins import Entry, Registry
@@ -218,7 +218,7 @@ def test_an_override_may_change_a_part_of_an_earlier_one(write):
 @settings(
     max_examples=cases(300),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=UNCHECKED,
 )
 @given(
     key=st.sampled_from(["suite", "suite.seeds", "tasks.0.model", "strategies.imp", "a", "recipes"])

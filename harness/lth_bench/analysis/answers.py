@@ -26,6 +26,7 @@ OTHER_DATA = "± other data"
 NOT_RECORDED = "recorded by a version that kept no answers"
 ONE_SEED = "one seed"
 NO_RESULT = "no result"
+ADDED = "seeds were added until decided: the interval would be of a mean that is exaggerated"
 NO_FRACTION = "{metric} is not a fraction of test examples"
 """Why a row has no such interval."""
 OLD = (

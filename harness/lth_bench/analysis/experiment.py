@@ -32,7 +32,8 @@ def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
     experiment_id, ticket_id = _find(con, identity)
     experiment = _rows(
         con,
-        "SELECT * FROM experiments WHERE experiment_id = ? ORDER BY recorded_at DESC LIMIT 1",
+        "SELECT e.* FROM experiments e JOIN plans p USING (suite, experiment_id) "
+        "WHERE experiment_id = ? ORDER BY p.journal_order DESC LIMIT 1",
         experiment_id,
     )[0]
     for key in ("params", "config"):

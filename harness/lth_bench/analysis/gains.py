@@ -40,6 +40,8 @@ class TuningGain:
     """Training steps of the search."""
     measure: Measure = ACCURACY
     """The metric."""
+    level: float = 0.95
+    """Of the interval of the difference."""
 
 
 def gain_at_density(
@@ -51,8 +53,13 @@ def gain_at_density(
     seen: Collection[int],
     steps: int | None,
     measure: Measure = ACCURACY,
+    margin: float | None = None,
+    level: float = 0.95,
 ) -> TuningGain:
-    """`own` and `tuned` without the seeds of the search, `seen`: it chose the settings by them."""
+    """`own` and `tuned` without the seeds of the search, `seen`: it chose the settings by them.
+
+    `margin` and `level` are those of the suite's rows (`Baselines.margin_of` and `level`).
+    """
     own, tuned = (_fresh(sample, seen) for sample in (own, tuned))
     pairs = differences(tuned.values, own.values)
     summary = Summary.of(pairs.values()) if pairs else None
@@ -62,7 +69,8 @@ def gain_at_density(
         len(pairs),
         None if summary is None else summary.mean,
         None if summary is None else summary.deviation,
-        margin=measure.margin(None, reference),
+        margin=measure.margin(margin, reference),
+        level=level,
         lost=lost,
         planned=tuned.planned,
         step=tuned.step,
@@ -76,11 +84,12 @@ def gain_at_density(
         density=tuned.target_density,
         own=_interval(own),
         tuned=_interval(tuned),
-        difference=None if summary is None else summary.floored(tuned.step).interval(),
+        difference=None if summary is None else summary.floored(tuned.step).interval(level),
         verdict=verdict | {"lost": lost} if verdict["verdict"] else None,
         pairs=len(pairs),
         steps=steps,
         measure=measure,
+        level=level,
     )
 
 

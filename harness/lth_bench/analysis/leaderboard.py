@@ -150,15 +150,18 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     if q.across:
         return _across(con, q, scope, parts)
     boards: list[tuple[Measure, Board]] = []
+    margins: list[str] = []
     lacking: dict[str, UserError] = {}
     for known, part in parts:
         try:
-            boards.append((known, _board(con, q, part, known)))
+            against = baselines(con, part, q.baseline)
+            boards.append((known, _board(con, q, against, known)))
+            margins.append(against.margin_words(known, q.margin, "the baseline"))
         except UserError as error:  # there may be results of the others
             lacking[known.name] = error
     if not boards:
         raise next(iter(lacking.values()))
-    return boards[0][1] if len(parts) == 1 else _joined(boards, q, lacking)
+    return boards[0][1] if len(parts) == 1 else _joined(boards, q, margins, lacking)
 
 
 def by_metric(con: DuckDBPyConnection, scope: BoardScope) -> list[tuple[Measure, BoardScope]]:
@@ -191,24 +194,28 @@ def _require_reach(reach: float, measures: Sequence[Measure]) -> None:
 
 
 def _joined(
-    boards: Sequence[tuple[Measure, Board]], q: Question, lacking: Mapping[str, UserError]
+    boards: Sequence[tuple[Measure, Board]],
+    q: Question,
+    margins: Sequence[str],
+    lacking: Mapping[str, UserError],
 ) -> Board:
-    """Boards by several metrics as one: each row names its own, and so does each table."""
+    """Boards by several metrics as one: each row names its own, and so does each table. `margins`
+    are each board's in words.
+    """
     rows = [row for _, board in boards for row in board.rows]
     tables = [table for _, board in boards for table in board.tables]
     # what a table means is told once, and of the others' metrics in what they differ
     others = [
-        f"{known.name}: {known.direction}; a difference below "
-        f"{known.margin_words(q.margin, 'the baseline')} does not matter."
-        for known, _ in boards[1:]
+        f"{known.name}: {known.direction}; a difference below {margin} does not matter."
+        for (known, _), margin in zip(boards[1:], margins[1:], strict=True)
     ]
     without = [f"No table by {name}: {error.message}." for name, error in lacking.items()]
     legend = " ".join([boards[0][1].legend, *(others if q.by != "speed" else ()), *without])
     return Board(boards[0][1].name, rows, tables, legend)
 
 
-def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measure) -> Board:
-    against = baselines(con, scope, q.baseline)
+def _board(con: DuckDBPyConnection, q: Question, against: Baselines, known: Measure) -> Board:
+    scope = against.scope
     if q.by in COMPUTED:
         censoring.require_times(con, scope, known, q.by, q.across)
     if q.by == "transfer":

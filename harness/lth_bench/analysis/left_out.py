@@ -28,6 +28,7 @@ STOPPED = """
         ) = 1
     )
     WHERE stop IN ('decided', 'futile')
+        AND n IS NOT NULL AND max_seeds IS NOT NULL  -- as a stranger's record may have it
 """
 """The last look of each comparison that it ended: it holds whatever comes later."""
 ENDED = """

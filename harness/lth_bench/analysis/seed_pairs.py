@@ -13,6 +13,7 @@ from lth_bench.analysis.samples import Sample
 
 if TYPE_CHECKING:
     from lth_bench.stats import Verdict
+    from lth_bench.stats.sequential import SequentialRule
     from lth_bench.suite.decide import Decide
 
 SeedFate = float | Literal["lost", "skipped", "dropped"]
@@ -77,29 +78,59 @@ def judged_in_order(
 ) -> Iterator[Verdict]:
     """What each look says, up to the one that decides: `stats.sequential.looks`.
 
-    `step` is the smallest difference that the measurement can show. A `stop` names the seed that
-    decides, if a single one does.
+    `step` is the smallest difference that the measurement can show.
     """
-    from lth_bench.stats.sequential import SequentialRule, look_after, looks
+    from lth_bench.stats.sequential import look_after, looks
 
-    margin = measure.margin(rule.margin, pairs.reference)
     there = len(pairs.differences)
     exhausted = there + pairs.left_out >= rule.max_seeds
     for verdict in looks(
         pairs.differences,
-        SequentialRule(margin=margin, maximum=rule.max_seeds),
+        _sequential(pairs, rule, measure),
         step=step,
         higher=measure.higher,
         unit=measure.difference_unit,
     ):
         stop = verdict.stop
-        if stop is not None and stop.seed is not None and pairs.seeds:
-            stop = stop._replace(seed=pairs.seeds[stop.seed])
         ended = stop is not None and exhausted and look_after(stop.at, rule.max_seeds) > there
         if ended and stop is not None and stop.why == "to come":
             # pairs were left out, so that the look at the maximum never comes
             stop = stop._replace(why="maximum")
         yield replace(verdict, stop=stop)
+
+
+def verdict_in_order(
+    pairs: SeedPairs, rule: Decide, measure: Measure, step: float = 0.0
+) -> Verdict:
+    """The verdict on a row with a rule, wherever one is shown: that of the last look, and before
+    the first what `stats.decide` says of too few pairs. A test at a fixed number of seeds is never
+    made of such rows, however many seeds have ended out of their order.
+    """
+    from lth_bench.stats.sequential import decide
+
+    found = None
+    for found in judged_in_order(pairs, rule, measure, step):  # noqa: B007
+        pass
+    if found is None:
+        found = decide(
+            pairs.differences,
+            _sequential(pairs, rule, measure),
+            step=step,
+            higher=measure.higher,
+            unit=measure.difference_unit,
+        )
+        if len(pairs.differences) + pairs.left_out >= rule.max_seeds and found.stop is not None:
+            found = replace(found, stop=found.stop._replace(why="maximum"))
+    if pairs.skipped and found.stop is not None and found.stop.why == "to come":
+        found = replace(found, stop=found.stop._replace(why="skipped"))
+    return found
+
+
+def _sequential(pairs: SeedPairs, rule: Decide, measure: Measure) -> SequentialRule:
+    from lth_bench.stats.sequential import SequentialRule
+
+    margin = measure.margin(rule.margin, pairs.reference)
+    return SequentialRule(margin=margin, maximum=rule.max_seeds)
 
 
 def fates_of(sample: Sample) -> dict[int, SeedFate]:

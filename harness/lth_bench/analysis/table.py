@@ -43,7 +43,8 @@ class Table:
     notes: tuple[str, ...] = ()
     """What must be said of this table, below it."""
     optional: frozenset[int] = frozenset()
-    """Columns that a terminal leaves out where even the short cells do not fit."""
+    """Columns that a terminal leaves out, the rightmost first, where even the short cells do not
+    fit."""
     wide: frozenset[int] = frozenset()
     """Columns that a terminal shows only where the whole table fits with them."""
     prose: int | None = None

@@ -233,7 +233,7 @@ def compare(
               notes=() if index else notes)
         for index, (options, comparisons, tasks) in enumerate(parts)
     ]  # fmt: skip
-    print_board(joined(sheets, [options for options, *_ in parts]), format)
+    print_board(joined(sheets, [part[:2] for part in parts]), format)
     failing = [
         failure
         for index, (_, comparisons, tasks) in enumerate(parts)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lth_bench.cli.options import JsonOption, ResultsOption
+
+if TYPE_CHECKING:
+    from lth_bench.store.runs import RecordedRun
 
 
 def show(
@@ -61,41 +64,58 @@ def show(
 
 
 def follow_run(results: Path, run_id: str, json_: bool) -> int:
-    """Show a run until it ends. Exit codes as of `run`: 2 where experiments are left."""
+    """Show a run until it ends; after a tuning, the run that compares its settings too. Exit codes
+    as of `run`: 2 where experiments are left.
+    """
     import sys
 
     from lth_bench.cli.output import print_json
     from lth_bench.cli.runs import as_row
     from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED
     from lth_bench.output.progress import make_progress
-    from lth_bench.output.words import counted, duration
-    from lth_bench.output.workers import summed_up
-    from lth_bench.running.following import follow
-    from lth_bench.running.usage import recorded_uses
+    from lth_bench.running.following import comparison, follow
     from lth_bench.store.paths import Paths
 
+    paths = Paths(results)
     try:
-        run = follow(Paths(results), make_progress(), run_id)
+        runs = [follow(paths, make_progress(), run_id)]
+        if not json_:
+            print_end(runs[0])
+        if (after := comparison(paths, runs[0])) is not None:
+            runs.append(follow(paths, make_progress(), after.run_id))
+            if not json_:
+                print_end(runs[1])
     except KeyboardInterrupt:
         print("no longer following; the run is left alone", file=sys.stderr)
         return OK
     if json_:
-        print_json(as_row(run))
+        rows = [as_row(run) for run in runs]
+        print_json(rows[0] | ({"comparison": rows[1]} if len(rows) > 1 else {}))
     else:
-        counts = {"done": run.finished, "failed": run.failed, "left": run.left}
-        found = {word: number for word, number in counts.items() if number}
-        parts = [f"{number:,} {word}" for word, number in found.items()]
-        if run.tuning:
-            parts = [f"{counted(number, 'trial')} {word}" for word, number in found.items()]
-        done = ", ".join(parts) or "nothing to do"
-        print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
-        if (used := summed_up(recorded_uses(run.workers))) is not None:
-            print(used)
         print(f"results: {results} (lth-bench leaderboard)")
-        if run.tuning and run.state == "complete":
-            print("its comparison on the test split is a run of its own: lth-bench ls runs")
-        if run.left:
-            print(f"the run has ended; rerun its command to resume: {run.command}")
-    if run.left:
+    if any(run.left for run in runs):
         return INTERRUPTED
-    return SOME_FAILED if run.failed else OK
+    return SOME_FAILED if any(run.failed for run in runs) else OK
+
+
+def print_end(run: RecordedRun) -> None:
+    """What became of a run."""
+    from lth_bench.output.words import counted, duration
+    from lth_bench.output.workers import summed_up
+    from lth_bench.running.usage import recorded_uses
+
+    counts = {"done": run.finished, "failed": run.failed, "left": run.left}
+    found = {word: number for word, number in counts.items() if number}
+    parts = [f"{number:,} {word}" for word, number in found.items()]
+    if run.tuning:
+        parts = [f"{counted(number, 'trial')} {word}" for word, number in found.items()]
+    done = ", ".join(parts) or "nothing to do"
+    print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
+    if (used := summed_up(recorded_uses(run.workers))) is not None:
+        print(used)
+    if run.compares:
+        print("next: own and tuned settings, on the test split", flush=True)
+    elif run.tuning and run.compares is None and run.state == "complete":
+        print("its comparison on the test split is a run of its own: lth-bench ls runs")
+    if run.left:
+        print(f"the run has ended; rerun its command to resume: {run.command}")

@@ -166,12 +166,17 @@ def tune(
     from lth_bench.tuning.run import tune_suite
 
     summary = tune_suite(
-        loaded, registry, request, emit=make_progress(), restart=restart, take_over=take_over
+        loaded,
+        registry,
+        request,
+        emit=make_progress(),
+        restart=restart,
+        take_over=take_over,
+        compares=not no_final,
     )
     studies, _ = _found(path, summary)
     final = None
-    complete = not summary.interrupted and not summary.elsewhere
-    if complete and not no_final and any(s.best for s in studies):
+    if summary.complete and not no_final and any(s.best for s in studies):
         found = [s for s in studies if s.best is not None]
         final = run_final(
             loaded, found, registry, request=request, emit=make_progress(), smoke=smoke

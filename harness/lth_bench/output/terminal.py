@@ -95,9 +95,9 @@ def _encodable(table: Table, encoding: str) -> Table:
 
 def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
     """The lines of a table for `width` columns: in full if it fits, with its columns for wide
-    terminals or without, otherwise with short cells, and then without its optional columns. If it
-    is still wider than a terminal of `narrow` columns, each row is printed as several lines (None:
-    not a terminal, where long lines are fine).
+    terminals or without, otherwise with short cells, and then without as many of its optional
+    columns as it takes, the rightmost first. If it is still wider than a terminal of `narrow`
+    columns, each row is printed as several lines (None: not a terminal, where long lines are fine).
     """
     from rich.text import Text
 
@@ -109,9 +109,10 @@ def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
     if _total(widths) > width:
         short = True
         widths = _widths(table, short)
-    if _total(widths) > width and table.optional:
-        table = _without(table, table.optional)
-        widths = _widths(table, short)
+    for column in sorted(table.optional, reverse=True):
+        if _total(widths) > width:
+            table = _without(table, frozenset({column}))
+            widths = _widths(table, short)
     if table.prose is not None:
         room = min(width, PROSE_WIDTH) - _total(widths) + widths[table.prose]
         if LEAST_PROSE <= room < widths[table.prose]:

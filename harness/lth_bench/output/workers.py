@@ -13,6 +13,7 @@ DOES: dict[WorkerState, str] = {
     "starting": "starting",
     "queued": "waiting for others' results",
     "idle": "done",
+    "gone": "left out",
 }
 """States of workers that are not busy."""
 

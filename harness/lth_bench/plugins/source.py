@@ -8,6 +8,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,17 @@ def _hash_of(cls: type[Any]) -> str:
     return h.hexdigest()
 
 
+def module_spec(name: str) -> ModuleSpec | None:
+    """Where a module is; None if there is none, or none that can be found.
+
+    Finding `package.module` imports the package, and one that a stranger wrote may raise anything.
+    """
+    try:
+        return find_spec(name)
+    except (Exception, SystemExit):
+        return None
+
+
 def _files(module: str) -> set[Path]:
     own = module.partition(".")[0]
     found: dict[str, Path] = {}
@@ -63,10 +75,7 @@ def _counts(top: str, own: str) -> bool:
 @lru_cache(maxsize=1024)
 def _is_local(top: str) -> bool:
     """Whether a module exists, but not among installed distributions."""
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return False
+    spec = module_spec(top)
     if spec is None:
         return False
     packages = [Path(place) for place in spec.submodule_search_locations or ()]
@@ -91,23 +100,25 @@ def _installed() -> Mapping[str, list[str]]:
 
 
 def _source(name: str) -> Path | None:
-    """The path of a module's source; None if it is not a module or has no source."""
-    try:
-        spec = find_spec(name)
-    except (
-        ImportError,
-        ValueError,
-    ):  # `from package.module import thing`, where thing is not a module
-        return None
+    """The path of a module's source; None if it is not a module, as `package.module.thing` is where
+    `thing` is a name in the module, or has no source.
+    """
+    spec = module_spec(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     return Path(spec.origin)
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """All names that a module's source imports anywhere; not all of them are modules."""
+    """All names that a module's source imports anywhere; not all of them are modules. None of a
+    source that is not Python of this version, which only an import that is never run can name.
+    """
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

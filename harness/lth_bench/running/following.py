@@ -4,6 +4,7 @@ tell of.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,10 +33,14 @@ from lth_bench.running.progress import (
 from lth_bench.running.usage import recorded_uses
 from lth_bench.store.journal import Journal, decode, is_ticket, whole_lines
 from lth_bench.store.paths import Paths
-from lth_bench.store.runs import RecordedRun, holder, recorded_runs
+from lth_bench.store.runs import RecordedRun, holder, is_alive, recorded_runs
 
 PAUSE = 0.3
 """Seconds between looks at the journal."""
+PLANNING = 600.0
+"""Seconds that a process of another machine has to plan its next run: here it is not known whether
+it still lives.
+"""
 
 
 def follow(
@@ -92,6 +97,40 @@ def follow(
     finally:
         emit(RunEnded())
     return next(r for r in recorded_runs(paths) if r.run_id == run.run_id)
+
+
+def comparison(
+    paths: Paths, tuning: RecordedRun, sleep: Callable[[float], None] = time.sleep
+) -> RecordedRun | None:
+    """The run that compares own and tuned settings after a tuning, in the same process, once it has
+    begun: planning it takes a moment. None where there is none, or its process is gone.
+    """
+    if not tuning.compares:
+        return None
+    offset, waited, found = 0, 0.0, ""
+    ended = False
+    here = tuning.host == socket.gethostname()
+    while True:
+        gone = here and not is_alive(tuning.pid or 0)  # before the journal is read
+        for record, end in Journal(paths).read(offset):
+            offset = end
+            kind, run_id = record["record"], record.get("run_id")
+            if kind == "tuned" and run_id == tuning.run_id:
+                ended = True
+            elif kind == "run" and ended and _continues(record, tuning):
+                found = str(run_id)
+            elif kind == "started" and found and run_id == found:
+                return next(r for r in recorded_runs(paths) if r.run_id == found)
+        if gone or (waited >= PLANNING and not here):
+            return None
+        sleep(PAUSE)
+        waited += PAUSE
+
+
+def _continues(record: Mapping[str, Any], run: RecordedRun) -> bool:
+    """Whether a run is of the same command, and the same process."""
+    host = (record.get("environment") or {}).get("host")
+    return (record.get("pid"), host, record.get("command")) == (run.pid, run.host, run.command)
 
 
 def chosen(runs: list[RecordedRun], run_id: str, paths: Paths) -> RecordedRun:

@@ -25,8 +25,9 @@ SIMILAR = 3
 AGAIN = 2.0
 """A straggler is told of again when it has taken so many times as long as when last told."""
 
-Similar = tuple[tuple[str, str, str], bool]
-"""Of similar experiments: the task, and whether they train more than the dense run."""
+Similar = tuple[tuple[str, str, str], bool, object, str]
+"""Of similar experiments: the task, whether they train more than the dense run, the batch size, on
+which the time of a step depends, and in a tuning the label, as of its studies; else ""."""
 
 
 @dataclass(kw_only=True)
@@ -44,17 +45,23 @@ class _Running:
 
 class StragglerWatch:
     """Compares how long each experiment takes with what similar ones took, per step of their plan:
-    the median of those of the same task that ended in this run and trained half of their steps or
-    more; and, where earlier runs tell it, the pace of the task, whichever is longer.
+    the median of those of the same task and batch size that ended in this run and trained half of
+    their steps or more; and, where earlier runs tell it, the pace of the task, whichever is longer.
+
+    Trials of a tuning are compared within their study alone: there are many, and what parameters
+    cost beside trainings is closer to each other than to another strategy's. One whose batch size
+    no other three have is never called late.
     """
 
     def __init__(
         self,
         paces: Mapping[tuple[str, str, str], Pace] | None = None,
         now: Callable[[], float] = time.monotonic,
+        *,
+        trials: bool = False,
     ) -> None:
-        """`paces` are those of tasks in earlier runs."""
-        self._now = now
+        """`paces` are those of tasks in earlier runs; `trials`: these are of a tuning."""
+        self._now, self._trials = now, trials
         # in a full pool each experiment has the cohort for a part of the time
         self._paces = {
             task: pace.seconds * (COMPANY if pace.size > 1 else 1)
@@ -70,7 +77,12 @@ class StragglerWatch:
         self._running[e.experiment_id] = _Running(
             experiment=e,
             worker=event.worker,
-            kind=(e.task, event.steps > 0),
+            kind=(
+                e.task,
+                event.steps > 0,
+                e.recipe.get("batch_size"),
+                e.label if self._trials else "",
+            ),
             steps=max(1, event.steps),
             since=self._now(),
         )
@@ -118,7 +130,7 @@ class StragglerWatch:
 
     def _expected(self, one: _Running) -> float | None:
         """Seconds; None where neither this run nor an earlier one tells."""
-        rates, found = self._rates[one.kind], []
+        rates, found = self._rates[one.kind], list[float]()
         if len(rates) >= SIMILAR:
             found.append(one.steps * rates[len(rates) // 2])
         if one.kind[1] and one.kind[0] in self._paces:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-WorkerState = Literal["starting", "busy", "queued", "idle"]
+WorkerState = Literal["starting", "busy", "queued", "idle", "gone"]
 """`starting`: its process starts, or it waits for a place in the cluster; `busy`: it has
 experiments; `queued`: it has none, though some are queued, as while all that is left waits for a
-dense run; `idle`: nothing is left for it."""
+dense run; `idle`: nothing is left for it; `gone`: its process ended, and none has followed it
+there; its replacement waits for a place, or has another."""
 
 
 TELLING = 2.0
@@ -27,7 +28,7 @@ class WorkerUse:
     worker: str
     """As the records of experiments name it."""
     host: str
-    """Name or address of its machine; empty while it has none."""
+    """Name or address of its machine; empty while it has none, as while a replacement waits."""
     device: str
     state: WorkerState = "starting"
     """What it does now."""
@@ -60,10 +61,19 @@ class WorkerUse:
         else:
             self.state = "queued" if queued else "idle"
 
+    def add(self, former: WorkerUse) -> None:
+        """Count what the processes did that were in the same place before."""
+        for name in TOTALS:
+            setattr(self, name, getattr(self, name) + getattr(former, name))
+
     @property
     def available_seconds(self) -> float:
         """All of its time."""
         return self.starting_seconds + self.busy_seconds + self.queued_seconds + self.idle_seconds
+
+
+TOTALS = tuple(f.name for f in fields(WorkerUse) if f.type in ("int", "float") and f.name != "slot")
+"""What adds up over the processes of a place."""
 
 
 class UsageLedger:
@@ -77,17 +87,31 @@ class UsageLedger:
         self._now, self._last, self._told = now, now(), now()
 
     def at(self, slot: int, *, worker: str, host: str, device: str) -> WorkerUse:
-        """The worker that is at a place now: another one where the machine or the device is
-        another.
+        """The worker that is at a place now. `host` is empty until it is known."""
+        use = self._places.get(slot)
+        if use is None:
+            use = self._places[slot] = WorkerUse(slot=slot, worker=worker, host=host, device=device)
+            self.uses.append(use)
+        elif host and not use.host:
+            for former in self.uses:
+                if (former.slot, former.host, former.device) == (slot, host, device):
+                    use.add(former)
+                    self.uses.remove(former)
+                    break
+            use.worker, use.host, use.device = worker, host, device
+        return use
+
+    def replace(self, slot: int) -> None:
+        """The process there has ended, and another one is started. The time until that is heard of
+        is its own, since it may be on another machine.
         """
         use = self._places.get(slot)
-        if use is not None and not use.host:
-            use.worker, use.host, use.device = worker, host, device
-        elif use is None or (host and (use.host, use.device) != (host, device)):
-            use = WorkerUse(slot=slot, worker=worker, host=host, device=device)
-            self.uses.append(use)
-            self._places[slot] = use
-        return use
+        if use is None or not use.host:
+            return
+        self.leave(slot)
+        waiting = WorkerUse(slot=slot, worker=use.device, host="", device=use.device)
+        self.uses.append(waiting)
+        self._places[slot] = waiting
 
     def due(self) -> bool:
         """Whether it is time to report; then the next time is later."""
@@ -99,7 +123,8 @@ class UsageLedger:
     def leave(self, slot: int) -> None:
         """No worker is there from now on."""
         self.pass_time()
-        self._places.pop(slot, None)
+        if (use := self._places.pop(slot, None)) is not None:
+            use.state = "gone"
 
     def pass_time(self) -> None:
         """The time since the last call went by in the states that were set then."""

@@ -95,7 +95,7 @@ def looks(
     `p` is that of the look, and the interval of level 1 − .0064 (Jennison & Turnbull, 1989): at the
     stop it covers the truth in 95 to 99% of cases, where the 95% interval does in 89 to 93%. A
     decided mean is exaggerated: call it the estimate at the stop. `higher` and `unit` are those of
-    `judge`. The `seed` of a stop is the place, from 0, of the pair without which it would be open.
+    `judge`.
     """
     for n in rule.looks:
         if n > len(pairs):
@@ -104,10 +104,7 @@ def looks(
         differences = [x for x in seen if x is not None]
         summary = Summary.of(differences).floored(step) if differences else None
         kind, why = _answer(summary, rule, n=n, lost=None in seen, higher=higher)
-        alone = None
-        if why == "decided" and summary is not None:
-            alone = _decided_by(differences, rule, summary, step=step)
-        stop = Stop(n, rule.maximum, why, alone)
+        stop = Stop(n, rule.maximum, why)
         yield _verdict(kind, summary, rule, stop=stop, unit=unit, lost=seen.count(None))
         if why != "to come":
             return
@@ -122,7 +119,8 @@ def decide(
     unit: Unit = "points",
 ) -> Verdict:
     """The last of `looks`: the first that decides, which stays whatever comes later, or an open
-    one. Below three pairs there is none yet: insufficient.
+    one. Below three pairs there is none yet: insufficient, or failed if A lost a seed, which the
+    first look is bound to say.
     """
     last = None
     for last in looks(pairs, rule, step=step, higher=higher, unit=unit):  # noqa: B007
@@ -131,7 +129,9 @@ def decide(
         return last
     differences = [x for x in pairs if x is not None]
     summary = Summary.of(differences).floored(step) if differences else None
-    return _verdict("insufficient", summary, rule, stop=Stop(len(pairs), rule.maximum), unit=unit)
+    lost = len(pairs) - len(differences)
+    kind: VerdictKind = "failed" if lost else "insufficient"
+    return _verdict(kind, summary, rule, stop=Stop(len(pairs), rule.maximum), unit=unit, lost=lost)
 
 
 def _answer(
@@ -148,28 +148,6 @@ def _answer(
     if chance_decided(summary, rule.maximum, rule.margin) < FUTILE:
         return "open", "futile"
     return "open", "to come"
-
-
-def _decided_by(
-    differences: Sequence[float], rule: SequentialRule, summary: Summary, *, step: float
-) -> int | None:
-    """The place of the pair on which the verdict rests most; None where it holds without any one.
-
-    A pair is left out by its value, not as one pair less: mean and deviation are of the others, the
-    number of pairs is that of the look. With one pair less nearly every verdict would be open, as
-    it was at the look before. Of simulated normal differences (120 each of six effects and
-    deviations) 245 of 578 decided verdicts rest on one: a stop is often just beyond its bound.
-    """
-    n, found = summary.n, []
-    different = paired_t(summary) < DIFFERENT
-    for i in range(n):
-        others = Summary.of([*differences[:i], *differences[i + 1 :]])
-        as_many = Summary(n, others.mean, others.deviation).floored(step)
-        changed = different and (as_many.mean > 0) != (summary.mean > 0)
-        p = paired_t(as_many) if different else equivalence_p(as_many, rule.margin)
-        if changed or p >= (DIFFERENT if different else ALIKE):
-            found.append((p, i))
-    return max(found)[1] if found else None
 
 
 def _verdict(

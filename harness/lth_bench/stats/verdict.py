@@ -48,8 +48,9 @@ def _signed(text: str) -> str:
 
 VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
-StopReason = Literal["to come", "decided", "futile", "maximum", "lost"]
-"""Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed."""
+StopReason = Literal["to come", "decided", "futile", "maximum", "lost", "skipped"]
+"""Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed, a
+density that cannot be reached."""
 
 
 class Stop(NamedTuple):
@@ -60,15 +61,11 @@ class Stop(NamedTuple):
     maximum: int
     """Pairs of seeds at most."""
     why: StopReason = "to come"
-    seed: int | None = None
-    """A seed without which it would be open; of several, the one that matters most. None where it
-    holds without any one."""
 
     @property
     def where(self) -> str:
-        """`at 5 of 30`, and the seed that decides, if one does."""
-        alone = "" if self.seed is None else f"; open without seed {self.seed}"
-        return f"at {self.at} of {self.maximum}{alone}"
+        """`at 5 of 30`."""
+        return f"at {self.at} of {self.maximum}"
 
 
 LEAST = 3
@@ -238,6 +235,8 @@ def until(stop: Stop) -> str:
         return f"unlikely by {stop.maximum} seeds (stopped at {stop.at})"
     if stop.why == "maximum":
         return f"not decided by {stop.maximum} seeds"
+    if stop.why == "skipped":
+        return f"not decided by {stop.at} seeds, and another cannot reach the density"
     return f"not decided by {stop.at} seeds, of {stop.maximum} at most"
 
 

@@ -143,7 +143,7 @@ COLUMNS = {
     "slot": "Place of the worker among those of its run, from 0; a place that moved to another "
     "machine has a row for each.",
     "worker_device": "Device of the worker, such as cpu or cuda:1.",
-    "worker_state": "What it did when the row was recorded: starting, busy, queued or idle.",
+    "worker_state": "What it did when the row was recorded: starting, busy, queued, idle or gone.",
     "processes": "Processes that followed each other: 1, and one more for each that died.",
     "work_units": "Times that it was given work: an experiment, or several side by side.",
     "experiments_ended": "Experiments that ended there, in whatever way.",

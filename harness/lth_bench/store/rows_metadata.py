@@ -138,8 +138,12 @@ def _short(value: Any) -> str:
 
 
 def looks_table(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-    """Looks, each with the values of `LOOKS` in that order, column by column."""
-    return {name: [row[place] for row in rows] for place, name in enumerate(LOOKS)}
+    """Looks, each with the values of `LOOKS` in that order, column by column. Without those that no
+    run has written, as of merged results that lack a value.
+    """
+    fits = tuple(LOOKS.values())
+    sound = [row for row in rows if all(fit(x) for fit, x in zip(fits, row, strict=True))]
+    return {name: [row[place] for row in sound] for place, name in enumerate(LOOKS)}
 
 
 def look_records(said: Mapping[str, Any], run: str, at: str) -> Iterator[dict[str, Any]]:

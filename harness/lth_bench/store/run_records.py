@@ -93,8 +93,9 @@ class WorkerTotals(TypedDict):
     """Of the run's places for workers, from 0."""
     worker: str
     host: str
+    """Empty while it waits for a place in the cluster."""
     device: str
-    state: Literal["starting", "busy", "queued", "idle"]
+    state: Literal["starting", "busy", "queued", "idle", "gone"]
     processes: int
     units: int
     experiments: int

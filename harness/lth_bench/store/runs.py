@@ -54,6 +54,10 @@ class RecordedRun:
     """Whether it is a search for parameters: its counts are of trials."""
     over: bool = False
     """Whether a tuning says that it has ended."""
+    compares: bool | None = None
+    """Whether a run of the same process, which compares settings, is to follow a tuning that has
+    ended; None where it does not say.
+    """
     trials: dict[tuple[str, int], str] = field(default_factory=dict)
     """(study_id, number) → state of the trials that ended in it."""
     studies: dict[str, tuple[int, int | None]] = field(default_factory=dict)
@@ -183,6 +187,8 @@ def _take(run: RecordedRun, record: Mapping[str, Any]) -> None:
             _study(run, record.get("progress"))
         case "tuned":
             run.over = True
+            if isinstance(compares := record.get("compares"), bool):
+                run.compares = compares
         case "experiment":
             run.ended[str(record.get("experiment_id"))] = str(record.get("status"))
 
@@ -220,7 +226,7 @@ def holder(paths: Paths) -> dict[str, Any] | None:
         named = read_json(paths.lock, MOST_LOCK)
         if not isinstance(named, dict) or not isinstance(named.get("pid"), int):
             return None
-        if named.get("host") == socket.gethostname() and not _alive(named["pid"]):
+        if named.get("host") == socket.gethostname() and not is_alive(named["pid"]):
             return None
         fd = os.open(paths.lock, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
@@ -236,7 +242,8 @@ def holder(paths: Paths) -> dict[str, Any] | None:
     return None
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether this machine has a process of this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -64,7 +64,7 @@ ADDED_COLUMNS = {"answers": "MAP(VARCHAR, BLOB)"}
 """Columns that were added since: files written before lack them. `answers` says which test examples
 the row's ticket gets right, by metric and packed as in the table `answers`."""
 NEVER_NULL = (
-    "experiment_id", "config_id", "strategy", "label", "model", "dataset", "recipe", "seed",
+    "experiment_id", "strategy", "label", "model", "dataset", "recipe", "seed",
     "densities", "target_density", "control", "status",
 )  # fmt: skip
 """Columns that say what a row is of."""

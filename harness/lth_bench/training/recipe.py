@@ -86,7 +86,8 @@ class Recipe:
     """`bfloat16` is autocast with float32 master weights, on devices that support it."""
     devices: Annotated[int, Range(1, 1024), Tune(search=False)] = 1
     """Devices of one machine over which a training is spread: each takes batch_size / devices
-    examples of every step. The result is that of one device up to rounding (training/parallel)."""
+    examples of every step. The result is that of one device up to rounding, `nn.Dropout` included,
+    but for other random numbers of a forward pass (training/parallel)."""
     bits: Annotated[int, Range(2, 16)] | None = None
     """Bits of block floating point that weights, activations, errors, gradients and momentum are
     rounded to, stochastically (`sgd`; Yang et al., 2019); None rounds nothing. Simulated: it costs

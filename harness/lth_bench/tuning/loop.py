@@ -55,6 +55,11 @@ class TuneSummary:
     left to propose. Until they have ended, the studies are incomplete."""
 
     @property
+    def complete(self) -> bool:
+        """Whether nothing is left of the studies' budgets."""
+        return not self.interrupted and not self.elsewhere
+
+    @property
     def exit_code(self) -> int:
         """0 all ok, 1 some trials failed or tasks cannot run, 2 interrupted."""
         if self.interrupted:

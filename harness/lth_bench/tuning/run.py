@@ -63,11 +63,13 @@ def tune_suite(
     emit: Listener,
     restart: bool = False,
     take_over: bool = False,
+    compares: bool = False,
 ) -> TuneSummary:
     """Spend the remaining budget of every study. Mistakes are reported before anything trains.
 
     With `restart` the suite's studies start again. With `take_over` this process also runs the
-    unfinished trials of other processes, because the user knows that these have ended.
+    unfinished trials of other processes, because the user knows that these have ended. `compares`
+    tells followers that a run which compares settings comes next, if the studies are complete.
     """
     from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check, require_storage
@@ -77,7 +79,14 @@ def tune_suite(
     check(suite, registry)
     with open_place(request.execution) as place:
         return _tune_at(
-            place, suite, registry, request, emit=emit, restart=restart, take_over=take_over
+            place,
+            suite,
+            registry,
+            request,
+            emit=emit,
+            restart=restart,
+            take_over=take_over,
+            compares=compares,
         )
 
 
@@ -90,6 +99,7 @@ def _tune_at(
     emit: Listener,
     restart: bool,
     take_over: bool,
+    compares: bool,
 ) -> TuneSummary:
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
@@ -158,7 +168,8 @@ def _tune_at(
             summary=silent,
             emit=partial(_of_trials, emit),
             provenance=provenance,
-            watch=StragglerWatch(),
+            # without paces: trainings of earlier runs had other settings
+            watch=StragglerWatch(trials=True),
         )
         waiting = len(workers) * WAITING[all_of(workers)[0].partition(":")[0]]
         loop = TuningLoop(
@@ -178,6 +189,7 @@ def _tune_at(
         emit(started)
         for note in (*place.devices.notes, *idle(goals), *lost):
             recorder.handle(Note(note))
+        ended = False
         try:
             with terminate_as_interrupt():
                 loop.begin(take_over)
@@ -188,6 +200,7 @@ def _tune_at(
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)
+                ended = summary.complete
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()
@@ -200,7 +213,7 @@ def _tune_at(
         finally:
             emit(RunEnded())
             with suppress(UserError):  # what ended it is told, not that this could not be recorded
-                recorder.follow("tuned")
+                recorder.follow("tuned", compares=compares and ended)
             recorder.fold(final=True)
     summary.notes += silent.notes
     summary.uses = silent.uses

@@ -159,3 +159,70 @@ def test_collapsed_seeds_are_noted(spent) -> None:
     board = leaderboard(spent(empty={("snip-equal_cost", 0.5): gone}), Question(by="budget"))
     (said,) = [x for x in board.tables[-1].notes if x.startswith("† layer collapse")]
     assert "snip-equal_cost at 50.00% (1 seed: no weight is left in fc1; no path" in said
+
+
+def test_the_interval_for_other_data_by_hand(spent) -> None:
+    """Right where imp is not on the first of four examples, at every seed: the deviation counts as
+    half of 1/4, and √((4.3027 · .125 / √3)² + (1.96 · √(.25 / 4))²) = .5801.
+    """
+    answers = {("imp", 0.5): ["0110"] * 3, ("snip-equal_cost", 0.5): ["1110"] * 3}
+    means = {"imp": 0.5, "snip-equal_cost": 0.75, "one_shot-equal_cost": 0.5}
+    cells = {("dense", 1.0): (0.9,) * 3} | {(name, 0.5): (x,) * 3 for name, x in means.items()}
+    board = leaderboard(spent(cells=cells, answers=answers, baseline="imp"), Question(by="budget"))
+    found = by_label(board)
+    snip = found["snip-equal_cost"]
+    assert snip["difference"] == pytest.approx(0.25)
+    assert snip["difference_other_data_high"] == pytest.approx(0.25 + 0.580099, rel=1e-5)
+    assert snip["difference_other_data_low"] == pytest.approx(0.25 - 0.580099, rel=1e-5)
+    assert snip["other_data_missing"] is None
+    assert found["imp"]["difference_other_data_high"] is None  # nothing is compared with itself
+    assert found["imp"]["other_data_high"] is not None
+    lacking = found["one_shot-equal_cost"]
+    assert lacking["other_data_missing"] == "recorded by a version that kept no answers"
+    (table,) = board.tables
+    (place,) = table.wide
+    assert table.header[place] == "± other data" and "± other data: half-width" in board.legend
+    assert {line[2].text: line[place].text for line in table.lines()} == {
+        "snip-equal_cost": "58.01", "imp": "", "one_shot-equal_cost": "",
+    }  # fmt: skip
+
+
+def test_without_answers_there_is_no_such_column(spent) -> None:
+    board = leaderboard(spent(baseline="imp"), Question(by="budget"))
+    assert "± other data" not in (*board.tables[0].header, board.legend)
+    assert any("no interval for other test data" in note for note in board.tables[0].notes)
+
+
+def test_where_seeds_were_added_rows_are_judged_at_their_looks(spent) -> None:
+    base = [0.90, 0.91, 0.92, 0.90, 0.91]
+    points = {"one_shot-equal_cost": (1.4, 1.5, 1.7), "snip-equal_cost": (0.4, 0.6, 0.8, 0.5, 0.7),
+              "dense-equal_cost": (3.0, 3.1)}  # fmt: skip
+    cells = {("dense", 1.0): base, ("imp", 0.5): base} | {
+        (label, 1.0 if "dense" in label else 0.5):
+        [x + point / 100 for x, point in zip(base, those, strict=False)]
+        for label, those in points.items()
+    }  # fmt: skip
+    options = {"cells": cells, "baseline": "imp", "seeds": range(5)}
+    con = spent(**options, decide={"margin": None, "max_seeds": 10})
+    board = leaderboard(con, Question(by="budget"))
+    found = by_label(board)
+    snip = found["snip-equal_cost"]
+    assert snip["verdict_text"] == "better (decided at 5 of 10)"
+    assert snip["difference"] == pytest.approx(0.006) and snip["difference_n"] == 5
+    # the repeated interval: .6 ± 5.226 · .158 / √5
+    assert snip["difference_low"] == pytest.approx(0.00230, abs=2e-5)
+    assert found["one_shot-equal_cost"]["verdict_text"] == "better (decided at 3 of 10)"
+    two = found["dense-equal_cost"]
+    assert (two["verdict"], two["decided_at"], two["stop"]) == ("insufficient", 2, "to come")
+    assert (found["imp"]["verdict"], found["imp"]["stop"]) == (None, None)
+    assert "5/30 is decided at 5 of at most 30" in board.legend
+    fixed = leaderboard(spent(**options), Question(by="budget"))
+    assert {row["stop"] for row in fixed.rows} == {None}
+    assert "at most 30" not in fixed.legend
+
+
+def test_each_suite_has_its_own_margin(spent) -> None:
+    con = spent(baseline="imp", decide={"margin": 0.03, "max_seeds": 10})
+    board = leaderboard(con, Question(by="budget"))
+    assert {row["margin"] for row in board.rows if row["baseline"]} == {0.03}
+    assert "margin of 3 points" in board.legend

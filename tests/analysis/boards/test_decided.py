@@ -2,25 +2,26 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lth_bench.analysis.boards import metric
+from lth_bench.analysis.boards import cost, matching, metric
 from lth_bench.analysis.boards.baseline import baselines
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.scope import Selection, resolve
+from lth_bench.analysis.card import cards
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.analysis.measures import ACCURACY
 from lth_bench.analysis.samples import samples
 from lth_bench.store import fold, reading
 from lth_bench.store.rows_file import restored
 from lth_bench.store.seed_rows import write_rows
 
-RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
-
 Chosen = Callable[..., Any]
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+Scenario: Any = RECORDS["Scenario"]
 
 BASE = [0.90, 0.91, 0.92, 0.90, 0.91, 0.92, 0.90, 0.91]
 RULE = {"margin": None, "max_seeds": 10}
@@ -102,7 +103,7 @@ def test_a_suites_own_margin(chosen: Chosen) -> None:
 
 
 def test_cells_and_legend_say_how_a_row_was_decided(con: Any) -> None:
-    found, words = rows(con), Words.of(ACCURACY, None, "dense")
+    found, words = rows(con), Words("0.5", " points")
     assert words.cell(found["snip"]).text == "better 5/10"
     assert words.in_words(found["snip"]).text == "better (5 of 10)"
     assert words.in_words(found["rigl"]).text.startswith("open (")
@@ -125,7 +126,9 @@ def test_a_lost_seed_fails_unless_it_came_after_the_decision(chosen: Chosen) -> 
 def test_a_seed_that_the_machine_owes_holds_a_look_or_is_left_out(chosen: Chosen) -> None:
     owed = {**CELLS, ("imp", 0.5): [CELLS["imp", 0.5][0], None, *CELLS["imp", 0.5][1:]]}
     held = rows(chosen(owed, decide=RULE))["imp"]
-    assert (held["stop"], held["decided_at"]) == ("to come", 0)
+    # seed 1 is to come, so that of three results one is a pair in order
+    assert (held["stop"], held["decided_at"], held["verdict"]) == ("to come", 1, "insufficient")
+    assert (held["n"], held["difference_n"], held["p"]) == (3, 1, None)
     given_up = {**CELLS, ("imp", 0.5): [CELLS["imp", 0.5][0], "oom", *plus(0, 0, 3.5, 3.7)[2:]]}
     found = rows(chosen(given_up, decide=RULE))["imp"]
     assert found["verdict_text"] == "better (decided at 3 of 10)"
@@ -140,23 +143,114 @@ def test_ranks_are_tested_at_the_level_of_all_looks(con: Any, chosen: Chosen) ->
         assert fixed[label]["rank_high"] <= added[label]["rank_high"]
 
 
-def test_a_row_that_one_seed_decides_is_flagged(chosen: Chosen) -> None:
-    """Seed 1 is out of memory, so that the place of the pair is not the seed."""
-    cells = {("dense", 1.0): BASE[:4], ("imp", 0.5): [*plus(1.4), "oom", *plus(0, 0, 1.6, 1.8)[2:]],
-             ("snip", 0.5): plus(1.4, 1.5, 1.7)}  # fmt: skip
+def test_before_the_first_look_there_is_no_verdict(chosen: Chosen) -> None:
+    """Of imp seed 0 is to come: +3.4, +3.5, +3.7 points at seeds 1 to 3 are no pair in order. At a
+    fixed number of seeds, t = 40 with 2 degrees of freedom, p < .001.
+    """
+    late = [None, *(x / 100 + b for x, b in zip((3.4, 3.5, 3.7), BASE[1:], strict=False))]
+    cells = {("dense", 1.0): BASE[:4], ("imp", 0.5): late, ("snip", 0.5): plus(0.4, 0.6)}
+    fixed = rows(chosen(cells))
+    assert fixed["imp"]["verdict"] == "better" and fixed["imp"]["p"] < 0.001
     con = chosen(cells, decide=RULE)
-    found = rows(con)
-    assert (found["imp"]["decided_by_seed"], found["snip"]["decided_by_seed"]) == (2, None)
-    assert found["imp"]["verdict_text"] == "better (decided at 3 of 10; open without seed 2)"
-    words = Words.of(ACCURACY, None, "dense")
-    assert words.cell(found["imp"]).text == "better 3/10!"
-    assert words.in_words(found["imp"]).text == "better (3 of 10!)"
-    assert words.cell(found["snip"]).text == "better 3/10"
-    assert "!: one seed decides" in leaderboard(con, Question()).legend
+    for scope in (None, 0.05):  # whatever margin is asked for
+        found = rows(con, margin=scope)
+        assert {found[label]["verdict"] for label in ("imp", "snip")} <= {"insufficient", None}
+    assert (found["snip"]["verdict"], found["snip"]["decided_at"]) == ("insufficient", 2)
+    assert found["snip"]["verdict_text"] == "needs 3+"
+    assert Words("0.5", " points").in_words(found["snip"]).text == "needs 3+ seeds"
+    (task,) = cards(con, Question(), leaderboard(con, Question()).rows)[0].tasks
+    assert {row.verdict for row in task.rows} <= {"needs 3+ seeds", "1 to come"}
 
 
-def test_a_legend_without_such_rows_does_not_mention_them(con: Any) -> None:
+def test_each_suite_has_its_own_margin(chosen_class: Any, made: Any) -> None:
+    """+0.4, +0.6, +0.8, +0.5, +0.7 points: better at five, where .6 + 4.138 · .158 / √5 = .893 is
+    within 1 point and not within half a point. (Not before: 1.55 at three, 1.01 at four.)
+    """
+    cells = {("dense", 1.0): BASE[:5], ("snip", 0.5): plus(0.4, 0.6, 0.8, 0.5, 0.7)}
+    kinds = {"half": None, "one": 0.01, "fixed": None}
+    con = made(*(
+        chosen_class(
+            cells=cells, strategies=["dense", "snip"], seeds=range(5), suite=name,
+            run_id=f"run-{name}",
+            decide=None if name == "fixed" else {"margin": margin, "max_seeds": 10},
+        )
+        for name, margin in kinds.items()
+    ))  # fmt: skip
+    board = leaderboard(con, Question())
+    found = {row["suite"]: row for row in board.rows if row["label"] == "snip"}
+    assert {name: row["margin"] for name, row in found.items()} == {
+        "half": 0.005, "one": 0.01, "fixed": 0.005,
+    }  # fmt: skip
+    assert found["one"]["within_margin"] and not found["half"]["within_margin"]
+    cells_of = {t.group: t.blocks[-1][-1] for t in board.tables}
+    shown = {name: " ".join(c.text for c in line) for name, line in cells_of.items()}
+    assert "better <1 5/10" in shown["one"] and "better 5/10" in shown["half"]
+    assert "<0.5 or <1: though by less than the margin of 0.5 points (fixed, half) or 1 points" in (
+        board.legend
+    )
+    for by in ("area", "matching", "cost"):
+        assert "0.5 points" in (text := leaderboard(con, Question(by=by)).legend), by
+        assert "1 points" in text and "(one)" in text, by
+    asked = leaderboard(con, Question(margin=0.02))
+    assert {row["margin"] for row in asked.rows} == {0.02}
+    assert "margin of 2 points)" in asked.legend
+
+
+def test_matching_and_cost_take_each_suites_margin(chosen_class: Any, made: Any) -> None:
+    """At −0.7, −0.8, −0.7 points on average: shown to match by a margin of 2 points, of −0.733 −
+    8.243 · .0577 / √3 = −1.01, and not by half a point; and so it costs to reach 91.4 or 90.5%.
+    """
+    cells = {("dense", 1.0): [0.91, 0.92, 0.90], ("imp", 0.5): [0.903, 0.912, 0.893]}
+    con = made(*(
+        chosen_class(
+            cells=cells, strategies=["dense", "imp"], seeds=range(3), suite=name,
+            run_id=f"run-{name}", decide={"margin": margin, "max_seeds": 10},
+        )
+        for name, margin in (("wide", 0.02), ("half", None))
+    ))  # fmt: skip
+    scope = resolve(con, Selection())
+    against = baselines(con, scope)
+    by_suite = {row["suite"]: row for row in matching.rows(con, scope, against)}
+    assert {name: row["shown_density"] for name, row in by_suite.items()} == {
+        "wide": 0.5, "half": None,
+    }  # fmt: skip
+    assert {name: row["margin"] for name, row in by_suite.items()} == {"wide": 0.02, "half": 0.005}
+    reach = {row["suite"]: row["reach"] for row in cost.rows(con, scope, against=against)}
+    assert reach == pytest.approx({"wide": 0.89, "half": 0.905})
+    at = {row["suite"]: row["reach"] for row in cost.rows(con, scope, against=against, margin=0.01)}
+    assert at == pytest.approx(dict.fromkeys(at, 0.90))
+
+
+def test_nothing_says_that_one_seed_decides(con: Any) -> None:
+    """Leaving a pair out marked 38% of decided rows, and mostly the middle pair."""
+    assert "decided_by_seed" not in rows(con)["imp"]
     assert "one seed decides" not in leaderboard(con, Question()).legend
+
+
+@dataclass
+class TwoMetrics(Scenario):  # type: ignore[misc]
+    """A task judged by accuracy and one by RMSE."""
+
+    tasks: Any = (("mlp", "digits", "mlp"), ("mlp", "diabetes", "mlp"))
+    judged: Any = field(default_factory=lambda: {"diabetes": ("rmse", "", False)})
+    decide: Any = None
+
+    def run(self) -> dict[str, Any]:
+        return super().run() | ({} if self.decide is None else {"decide": self.decide})
+
+
+def test_the_footer_of_several_metrics_has_each_margin(made: Any) -> None:
+    con = made(
+        TwoMetrics(run_id="run-a"),
+        TwoMetrics(suite="wide", run_id="run-b", decide={"margin": 0.2, "max_seeds": 10}),
+    )
+    legend = leaderboard(con, Question()).legend
+    assert (
+        "test_rmse: lower is better; a difference below 5% of the baseline's mean (quickstart) or "
+        "20% of the baseline's mean (wide) does not matter."
+    ) in legend
+    asked = leaderboard(con, Question(margin=0.1)).legend
+    assert "a difference below 10% of the baseline's mean does not matter." in asked
 
 
 def test_a_file_of_rows_is_judged_as_the_database_is(chosen_class: Any, tmp_path: Path) -> None:

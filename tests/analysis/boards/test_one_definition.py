@@ -17,9 +17,9 @@ from typing import Any
 import pandas
 import pytest
 from close import close
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from thoroughness import THOROUGH
+from thoroughness import THOROUGH, UNCHECKED
 
 import lth_bench
 from lth_bench.analysis import evidence
@@ -75,7 +75,7 @@ def cells_of(tasks: list[tuple[list[Any], ...]]) -> Cells:
 @settings(
     max_examples=3 if THOROUGH else 1,
     phases=[Phase.generate],  # a database an example: to shrink one takes minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=UNCHECKED,
 )
 @given(st.lists(of_a_task, min_size=8, max_size=8))
 def test_board_view_figures_page_and_files_agree(

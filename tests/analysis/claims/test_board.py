@@ -121,7 +121,9 @@ def test_claims_are_read_from_the_suite_in_the_database(database):
     assert (row["n"], row["planned"], row["threshold"]) == (3, 3, 0.01)
     assert (row["published_low"], row["published_high"]) == (0.01, 0.02)
     assert (row["of"], row["versus"], row["densities"]) == ("imp", "snip", [0.2])
+    assert row["level"] == pytest.approx(0.95) and "of a look" not in board.legend
     (table,) = board.tables
+    assert "95% interval" in table.header
     assert "2 of 4 claims have no data" in table.notes[0]
     assert table.notes[0].endswith("lth-bench run quickstart -s imp -s snip")
     assert "special: no data" not in " ".join(table.notes)
@@ -201,3 +203,14 @@ def test_several_suites(database):
     assert verdicts(claims_board(con, "quickstart"))["beats-reinit"] == "reproduced"
     # its TOML, as stored here, is named quickstart
     assert claims_board(con, "other").rows == []
+
+
+def test_where_seeds_were_added_the_table_says_which_interval_it_is(database):
+    """.02, .021, .022: ± 12.440 · .001 / √3, the repeated interval of a look."""
+    board = claims_board(database(decide={"margin": None, "max_seeds": 10}), "quickstart")
+    row = board.rows[1]
+    assert row["high"] == pytest.approx(0.021 + 0.007182, abs=1e-6)
+    assert (row["level"], row["verdict"]) == (pytest.approx(0.9936), "reproduced")
+    assert "interval" in board.tables[0].header and "95% interval" not in board.tables[0].header
+    assert "that of a look, 99.36%" in board.legend
+    assert "of these 2, expect 0.1 at most" in board.legend

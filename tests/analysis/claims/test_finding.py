@@ -11,6 +11,7 @@ from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import decide, finding, outlook_of
 from lth_bench.analysis.measures import measure
 from lth_bench.stats import Forecast, Summary, wilson
+from lth_bench.suite.decide import Decide
 
 DENSE = {0: 0.90, 1: 0.91, 2: 0.92}
 IMP = {0: 0.91, 1: 0.93, 2: 0.95}
@@ -251,3 +252,44 @@ def test_a_claim_and_its_opposite_are_never_both_reproduced(summary, threshold):
     other = decide(summary.interval(), (-INFINITE, math.nextafter(threshold, -INFINITE)))
     assert (one == "reproduced") <= (other == "not reproduced")
     assert (one == "open") == (other == "open")
+
+
+def test_where_seeds_were_added_a_claim_takes_the_interval_of_a_look(claim, sample, cells):
+    """.4, .6, .8, .5, .7: .6 ± 5.226 · .158 / √5 is .230 to .970, and .436 to .796 by 95%."""
+    points = [0.4, 0.6, 0.8, 0.5, 0.7]
+    known = cells(
+        sample("imp", 0.2, {s: 0.9 + x / 100 for s, x in enumerate(points)}),
+        sample("dense", 1.0, dict.fromkeys(range(5), 0.9)),
+    )
+    rule = Decide(max_seeds=30)
+    found = finding(claim("imp", "dense", at_least=0.0022), known, rule)
+    assert found.ours[1:3] == pytest.approx((0.00230, 0.00970), abs=2e-5)
+    assert (found.kind, found.level) == ("reproduced", pytest.approx(0.9936))
+    between = claim("imp", "dense", at_least=0.003)  # within the one interval, not the other
+    assert finding(between, known).kind == "reproduced"
+    assert finding(between, known, rule).kind == "open"
+
+
+def test_a_claim_is_judged_at_a_look(claim, sample, cells):
+    """Of seven seeds the first six: there is no look at seven, unless that is the maximum."""
+    values = dict(enumerate([0.91, 0.92, 0.93, 0.92, 0.91, 0.92, 0.1]))
+    known = cells(sample("imp", 0.2, values))
+    stated = claim("imp", at_least=0.6)
+    assert finding(stated, known).kind == "open"
+    found = finding(stated, known, Decide(max_seeds=30))
+    assert (found.kind, found.n, found.planned) == ("reproduced", 6, 7)
+    assert finding(stated, known, Decide(max_seeds=7)).n == 7
+    few = cells(sample("imp", 0.2, {0: 0.9, 1: 0.9}))
+    assert finding(stated, few, Decide(max_seeds=30)).kind == "insufficient"
+
+
+def test_a_chance_takes_the_union_bound_over_looks(claim, sample, cells):
+    """Wilson's interval of 20 of 20 begins at 20 / (20 + z²): .839 with z = 1.96, .702 with the
+    2.91 of 1 − .05 / 14.
+    """
+    known = cells(sample("imp", 0.2, dict.fromkeys(range(20), 1.0)))
+    often = dataclasses.replace(claim("imp", at_least=0.8), metric="generalised")
+    assert finding(often, known).kind == "reproduced"
+    found = finding(often, known, Decide(max_seeds=30))
+    assert found.ours.low == pytest.approx(20 / (20 + 2.914**2), abs=1e-3)
+    assert (found.kind, found.level) == ("open", pytest.approx(1 - 0.05 / 14))

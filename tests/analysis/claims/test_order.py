@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import UNCHECKED
 
 from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import finding
@@ -138,7 +139,7 @@ def test_dense_beside_several_densities(claim, cells, times):
 steps = st.lists(st.none() | st.integers(1, BUDGET), min_size=1, max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=UNCHECKED, deadline=None)
 @given(pairs=st.data())
 def test_compare_and_claims_say_the_same_of_the_same_seeds(judged, times, pairs):
     of = pairs.draw(steps)

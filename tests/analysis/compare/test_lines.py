@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from lth_bench.analysis.compare.gate import gate_failures
 from lth_bench.analysis.compare.lines import Options, across, compare
 from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.measures import measure
+from lth_bench.suite.decide import Decide
 
 ACCURACY = Options(measure("test_accuracy"))
 STOP = Options(measure("early_stop_step"))
@@ -172,3 +174,61 @@ def test_a_skipped_control_is_not_a_lost_seed(sample):
     _, line = lines(tickets, twins)
     assert (line.verdict.kind, line.lost_b) == ("insufficient", frozenset())
     assert not line.regressed
+
+
+def added(sample, label, values, **said):
+    """A cell of a suite whose seeds were added until decided."""
+    return replace(sample(label, 0.5, values, **said), rule=Decide(max_seeds=30))
+
+
+def plus(*points):
+    return {seed: 0.9 + point / 100 for seed, point in enumerate(points)}
+
+
+def test_where_seeds_were_added_lines_are_judged_at_its_looks(sample):
+    base = added(sample, "old", plus(*[0] * 8))
+    (found,) = lines([base], [added(sample, "new", plus(1.4, 1.5, 1.7, -9, -9))])
+    assert found.text == "better (decided at 3 of 30)" and found.short == "better 3/30"
+    # d̄ ± c · s / √n of the three: .436 to 2.630
+    assert found.interval[:3] == pytest.approx((0.0153333, 0.00436, 0.02630), abs=1e-5)
+    assert (found.a, found.b) == pytest.approx((0.9, 0.9153333))
+    assert found.verdict.p == pytest.approx(0.00329, abs=1e-5)
+
+
+def test_before_the_first_look_no_line_has_a_verdict(sample):
+    """+1.4, +1.5, +1.7 at seeds 1 to 3, with seed 0 to come: p = .0033 at a fixed number."""
+    values = {1: 0.914, 2: 0.915, 3: 0.917}
+    base = plus(*[0] * 4)
+    (fixed,) = lines([sample("old", 0.5, base)], [sample("new", 0.5, values)])
+    assert fixed.verdict.kind == "better"
+    (found,) = lines([added(sample, "old", base)], [added(sample, "new", values)])
+    assert (found.verdict.kind, found.text, found.interval) == ("insufficient", "needs 3+", None)
+    assert found.verdict.stop == (0, 30, "to come") and not found.regressed
+    two = added(sample, "new", plus(1.4, 1.5))
+    (found,) = lines([added(sample, "old", base)], [two])
+    assert (found.verdict.kind, found.verdict.n) == ("insufficient", 2)
+    assert found.b == pytest.approx(0.9145)
+
+
+def test_before_the_first_look_a_lost_or_unreached_seed_fails(sample):
+    base = added(sample, "old", plus(*[0] * 4))
+    (lost,) = lines([base], [added(sample, "new", {0: 0.91}, lost=[1])])
+    assert (lost.text, lost.short, lost.regressed) == ("B lost 1 of 2 seeds", "B lost 1/2", True)
+    (gone,) = lines([base], [added(sample, "new", {}, skipped=[0, 1, 2, 3])])
+    assert gone.text == "B cannot reach the density on 4 of 4 seeds"
+    assert (gone.short, gone.interval) == ("B skipped 4/4", None)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "fixed", "rule"), [(6, "better", "open"), (10, "better", "better")]
+)
+def test_an_order_of_seeds_holds_at_any_stop(sample, seeds, fixed, rule):
+    """All ahead: p = 2 / 2^6 = .031 and 2 / 2^10 = .00195, against .05 and .05 / 14 = .00357."""
+    late, soon = dict.fromkeys(range(seeds), 900.0), dict.fromkeys(range(seeds), 500.0)
+    option = Options(measure("generalisation_step"))
+    a, b = sample("old", 0.5, late, censored=range(seeds)), sample("new", 0.5, soon)
+    (found,) = lines([a], [b], option)
+    assert found.verdict.kind == fixed
+    both = [replace(side, rule=Decide()) for side in (a, b)]
+    (found,) = lines(both[:1], both[1:], option)
+    assert (found.verdict.kind, found.verdict.signs) == (rule, (1,) * seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -12,6 +13,7 @@ from lth_bench.analysis.ingredients.board import conclusion
 from lth_bench.analysis.ingredients.finding import INGREDIENTS, Ingredient, ingredients
 from lth_bench.analysis.measures import ACCURACY
 from lth_bench.suite.ablations import Ablation
+from lth_bench.suite.decide import Decide
 from lth_bench.suite.document import ControlName
 
 Make = Callable[..., Any]
@@ -128,3 +130,27 @@ def test_what_an_interval_about_the_margin_leaves_open(sample: Make) -> None:
     for margin, kind in ((0.005, "better without"), (0.007, "does not matter")):
         (x,) = ingredients(cells, {}, {}, Options(ACCURACY, margin))
         assert x.kind == kind
+
+
+def test_where_seeds_were_added_an_ingredient_is_judged_at_its_looks(sample: Make) -> None:
+    """−1.4, −1.5, −1.7 points: worse at three. With +2 and −1 in turn nothing is decided at five,
+    and at seeds 0 and 2 to 4, with seed 1 to come, one pair is too few.
+    """
+    base = [0.97] * 5
+    values = {
+        "imp": dict(enumerate(base)),
+        "imp/shuffle": dict(enumerate([0.956, 0.955, 0.953, 0.97, 0.97])),
+        "imp/reinit": dict(enumerate([0.99, 0.96, 0.99, 0.96, 0.99])),
+        "imp/random_signs": {seed: 0.93 + seed / 1000 for seed in (0, 2, 3, 4)},
+    }
+    cells = [
+        replace(sample(name, 0.05, those), rule=Decide(max_seeds=30))
+        for name, those in values.items()
+    ]
+    found = {x.by: x for x in ingredients(cells, {}, {}, Options(ACCURACY))}
+    assert {by: (x.kind, x.text, x.short) for by, x in found.items()} == {
+        "shuffle": ("matters", "matters", "matters"),
+        "reinit": ("undecided", "undecided (5 of 30 seeds)", "undecided 5/30"),
+        "random_signs": ("undecided", "undecided at 1 seed, needs 3+", "needs 3+"),
+    }
+    assert found["shuffle"].line.verdict.n == 3

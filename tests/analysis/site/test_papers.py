@@ -3,10 +3,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from lth_bench.analysis.site import papers
 from lth_bench.analysis.site.papers import SHIPPED, paper_of
-from lth_bench.plugins.registry import load_registry
+from lth_bench.plugins.registry import Entry, load_registry
 
 TEXT = """A method (Doe et al., 2021, section 2; arXiv:2101.01234).
 
@@ -41,6 +46,25 @@ def test_every_paper_that_a_shipped_strategy_cites_has_a_link() -> None:
         years = [int(f"20{number[:2]}") for number in numbers]
         cited = [int(year) for year in re.findall(r"\b20\d\d\b", found[name].cited)]
         assert all(any(0 <= y - year <= 2 for y in cited) for year in years), name
+
+
+@pytest.mark.parametrize("broken", ["raise RuntimeError(3)", "raise SystemExit(3)", "print 'old'"])
+def test_a_strategy_of_a_broken_package_has_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    (tmp_path / "strangers").mkdir()
+    (tmp_path / "strangers" / "__init__.py").write_text(broken + "\n")
+    (tmp_path / "strangers" / "method.py").write_text('class Mine:\n    """Text."""\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "strangers", raising=False)
+    point = EntryPoint("mine", "strangers.method:Mine", "lth_bench.strategies")
+    entry = Entry(
+        name="mine", group="lth_bench.strategies", origin="strangers", version="1.0", point=point
+    )
+    registry = SimpleNamespace(strategies={"mine": entry})
+    module = sys.modules["lth_bench.analysis.site.papers"]  # the room has its function of this name
+    monkeypatch.setattr(module, "load_registry", lambda: registry)
+    assert papers(["mine"]) == {}
 
 
 def test_nothing_of_a_strategy_is_run() -> None:

@@ -233,7 +233,8 @@ def same_titles(figure: Any, one: Any) -> None:
         said |= {ax.get_xlabel(), ax.get_ylabel()}
     layout = one["layout"]
     wanted = {layout["xaxis"]["title"]["text"], layout["annotations"][0]["text"]}
-    wanted |= {t["colorbar"]["title"]["text"] for t in one["traces"] if "colorbar" in t}
+    colours = [t["colorbar"]["title"]["text"] for t in one["traces"] if "colorbar" in t]
+    wanted |= {text.replace("<br>", " ") for text in colours}  # in two lines beside a low panel
     assert wanted <= said
 
 
@@ -332,6 +333,8 @@ def everything() -> Picture:
         Trace(name="histogram", control="none", look="stairs", x=at, y=solid, when=(-1, 1))
     )
     traces.append(Trace(name="dense", control="none", look="level", x=[2.0], y=[0.9], reach=[0.02]))
+    traces.append(Trace(name="open", like="imp", control="none", look="points", x=at, y=solid,
+                        hollow=True))  # fmt: skip
     polygons = [
         Polygon(name="triangle", x=[0, 1, 1], y=[0, 0, 0.5], when=(0, -1)),
         Polygon(name="imp", x=[2, 3, 3], y=[0, 0, 0.5], value=0.5, when=(0, -1)),
@@ -357,6 +360,13 @@ def everything() -> Picture:
 def test_every_mark_is_drawn_in_small_multiples(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
     assert compare([everything()], named, plotly) == 4
+    own = looks(named)["imp"]
+    (((one, *_),),) = plotly([everything()], named)
+    (made,) = (trace for trace in one["traces"] if trace.get("name") == "open")
+    assert (made["marker"]["symbol"], made["marker"]["line"]["color"]) == (own.symbol, own.light)
+    assert made["marker"]["color"] == "#ffffff"
+    assert made["hovertext"][0].startswith("<b>imp</b>, open<br>")
+    assert one["owners"][one["traces"].index(made)] == ["open", "imp"]
 
 
 def test_a_rectangular_matrix_is_drawn(results: Any, plotly: Callable[..., Any]) -> None:

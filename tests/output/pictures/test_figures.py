@@ -94,6 +94,7 @@ def test_early_stops_are_dots_and_rings_where_they_still_improved(task) -> None:
     stop, _ = early_stop_and_gap(replace(task.evidence, stops=[ended])).panels
     (ring,) = (t for t in stop.traces if t.name == IMPROVING)
     assert (ring.hollow, list(ring.x), list(ring.y)) == (True, [imp.x[0]], [imp.step[0]])
+    assert (ring.like, ring.control) == ("imp", "none")
 
 
 def test_cost_figure_and_its_front(task) -> None:

@@ -149,6 +149,10 @@ def test_workers_of_a_cluster(have, asked, devices, workers, each) -> None:
     found = RayCluster(ray, Execution(executor="ray", **asked))
     assert (found.devices.names, len(found.workers)) == (devices, workers)
     assert found.resources == each
+    shared = each.get("num_gpus", 1) < 1
+    assert [note.partition(":")[0] for note in found.devices.notes] == (
+        ["2 workers share a GPU"] if shared else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.running.executors import ray_executor
+from lth_bench.running.executors.coordinator import LOST
 from lth_bench.running.executors.messages import (
     Begin,
     Ended,
@@ -182,6 +183,45 @@ def test_what_a_lost_node_ran_goes_elsewhere_uncharged(run) -> None:
     again = {e.experiment_id for r in done.retries for e in r.experiments}
     started = [e.experiment.experiment_id for e in done.heard if isinstance(e, ExperimentStarted)]
     assert all(started.count(i) > 1 for i in again)
+
+
+def test_many_lost_nodes_charge_no_experiment(run) -> None:
+    """As of forty nodes in a long run: each is lost with its second experiment."""
+
+    def later(actor: Actor, message: Message | None) -> None:
+        if isinstance(message, Begin) and actor.began:
+            actor.error = Lost("The actor died.\n  Its node has died.")
+        else:
+            works(actor, message)
+        actor.began = isinstance(message, Begin)
+
+    done = run([later] * 40 + [works, works], jobs=60)
+    assert {r["status"] for r in done.ended.values()} == {"ok"} and len(done.ended) == 60
+    assert len(done.retries) > 20
+    assert all(r.reason.endswith(" cpu was lost") for r in done.retries)
+
+
+def test_an_experiment_with_which_every_node_is_lost_is_given_up(run) -> None:
+    def kills(actor: Actor, message: Message | None) -> None:
+        if isinstance(message, Begin) and message.experiments[0].experiment_id == "0":
+            actor.error = Lost("The actor died.\n  Its node has died.")
+        else:
+            works(actor, message)
+
+    done = run([kills] * 30)
+    assert done.ended.pop("0")["status"] == "failed"
+    assert {i: r["status"] for i, r in done.ended.items()} == dict.fromkeys("12345", "ok")
+    reasons = [r.reason for r in done.retries]
+    assert all(reason.endswith(" cpu was lost") for reason in reasons[:LOST])
+    assert all(reason == "the worker was lost" for reason in reasons[LOST:])
+
+
+def test_who_waits_for_a_lost_nodes_place_is_not_counted_on_it(run) -> None:
+    done = run([works, is_lost, waits])
+    lost, waiting = (use for use in done.heard[-1].uses if use.slot == 1)
+    assert (lost.host, lost.state, lost.processes) == ("10.0.0.1", "gone", 1)
+    assert (waiting.host, waiting.state, waiting.processes) == ("", "starting", 1)
+    assert lost.retries == 1 and waiting.starting_seconds > 0
 
 
 def test_a_hook_that_crashes_its_worker_is_found(run) -> None:

@@ -46,12 +46,16 @@ def test_one_worker_takes_the_sum() -> None:
     assert seconds == close(12) and efficiency == close(1)
 
 
-def test_five_chains_on_two_workers_take_two_and_a_half() -> None:
-    # the last one moves between two of its trainings, when the one under way ends; three otherwise
-    seconds, efficiency, heard = simulate([job(i, *[1] * 8) for i in range(5)], 2)
-    assert 20 <= seconds <= 21
-    assert efficiency == close(20 / seconds)
-    assert sum(isinstance(e, ExperimentStarted) for e in heard) > 5
+@pytest.mark.parametrize(("chains", "workers"), [(5, 2), (3, 2), (5, 3), (2, 2)])
+def test_the_last_chains_are_shared_among_all_workers(chains: int, workers: int) -> None:
+    """Five on two workers take two and a half chains' time, not three: the last one moves between
+    two of its trainings, when the one under way ends.
+    """
+    seconds, efficiency, heard = simulate([job(i, *[1] * 8) for i in range(chains)], workers)
+    assert 8 * chains / workers <= seconds <= 8 * chains / workers + 2
+    assert efficiency == close(8 * chains / workers / seconds)
+    moved = sum(isinstance(e, ExperimentStarted) for e in heard) > chains
+    assert moved == (chains % workers > 0)
 
 
 def test_all_wait_for_the_dense_run() -> None:

@@ -16,7 +16,7 @@ from lth_bench.errors import UserError
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import COMPANY, Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.progress import Recorded
+from lth_bench.running.progress import Note, Recorded
 from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.keys import digest
@@ -296,6 +296,17 @@ def test_a_follower_keeps_the_two_tasks_that_it_used_last(tasks, make_run, monke
     for task in (a, b, a, c, a, b):
         worker.followed(task, None)
     assert made == [a, b, c, b]
+
+
+def test_what_a_user_should_know_of_a_layout_is_told(tasks, tmp_path, monkeypatch):
+    config = WorkerConfig(device="cpu", artifacts=tmp_path / "a", data_root=data_root())
+    for note in ("its network draws", None):
+        worker, told = Worker(config, tasks[0], leader=Mock(note=note)), []
+        monkeypatch.setattr(worker, "_outcome", lambda *_: ("ok", None))
+        experiment = tasks[1][0]
+        worker.run(experiment, told.append)
+        notes = [event for event in told if isinstance(event, Note)]
+        assert notes == ([Note(f"{experiment.model_label}: {note}")] if note else [])
 
 
 def test_a_worker_that_ends_ends_its_followers(tasks, tmp_path):

@@ -251,3 +251,21 @@ def test_bad_input_is_one_message(run: Any, machine: Any, given: Any, message: s
     with pytest.raises(UserError, match=message) as error:
         run(**given)
     assert "\n" not in error.value.message.strip() and machine.trained == []
+
+
+def test_a_margin_that_comes_back_has_its_looks_back(run: Any, machine: Any) -> None:
+    """Of the records of one look the newest counts, so that each change writes what it changes."""
+    with_margin = "SELECT label, n, verdict, stop, margin FROM looks ORDER BY ALL"
+    (narrow, wide) = ("suite.decide.margin=0.001", "suite.decide.margin=0.05")
+    first = asked(run(overrides=[narrow])[2], with_margin)
+    assert {margin for *_, margin in first} == {0.001}
+    machine.trained.clear()
+    between = asked(run(overrides=[wide])[2], with_margin)
+    assert ("one_shot", 3, "equivalent", "decided", 0.05) in between
+    paths = run(overrides=[narrow])[2]
+    assert asked(paths, with_margin) == first and machine.trained == []
+    newest = asked(paths, "SELECT arg_max(n, journal_order) = max(n) FROM looks GROUP BY label")
+    assert set(newest) == {(True,)}  # the last look is the newest record
+    written = sum(r["record"] == "look" for r, _ in Journal(paths).read())
+    run(overrides=[narrow])
+    assert sum(r["record"] == "look" for r, _ in Journal(paths).read()) == written

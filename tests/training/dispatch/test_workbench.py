@@ -371,7 +371,9 @@ bench = Workbench(model=MLP(hidden=(7,)), model_config={"name": "mlp"},
 request = FitRequest(values=bench.initial(0).values, mask=bench.dense_mask(), start=0, end=900,
                      seed=0, recipe=recipe)
 (root / me).touch()
+end = time.monotonic() + 240
 while not ((root / "a").exists() and (root / "b").exists()):
+    assert time.monotonic() < end
     time.sleep(0.005)
 trained = bench.fit(request)
 print(trained.key, trained.reused, trained.values["fc1.weight"].sum().item())

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from thoroughness import some
+from thoroughness import UNCHECKED, some
 from torch import nn
 
 from lth_bench.errors import Diverged
@@ -254,7 +254,7 @@ def test_places_and_neighbours_change_no_bit(
     # fewer members than slots: the rest is padding
     expected = [one.outcome for one in stack(bench, watched, layout=layout)]
 
-    @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=8, suppress_health_check=UNCHECKED)
     @given(
         st.permutations(range(3)),
         st.lists(st.sampled_from(range(6)), max_size=cohort_size - 1),

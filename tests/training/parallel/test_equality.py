@@ -24,6 +24,10 @@ METHODS = {
         'use = "imp"\nparams = { prune_rate = 0.5 }\nablations = ["half_data"]',
     ),
     "batch norm": ('use = "one_shot"', *CONV_BN),
+    "dropout": (
+        'use = "imp"\nparams = { prune_rate = 0.5 }',
+        'tasks.0.model={ name = "mlp", hidden = [16], dropout = 0.4 }',
+    ),
     "penalty": ('use = "slimming"', *CONV_BN, "suite.densities=[0.5]"),
 }
 

@@ -126,7 +126,7 @@ def test_steps_are_queued_and_only_reads_wait(
     monkeypatch.setattr(layout, "DistributedDataParallel", Wrapped)
     monkeypatch.setattr(Ranks, "mean", lambda self, value: value.detach().clone())
     monkeypatch.setattr(Ranks, "spread", lambda self, tensors: None)
-    made, _ = on_gpu(make_bench, MLP(hidden=(3,)))
+    made, _ = on_gpu(make_bench, MLP(hidden=(3,), dropout=0.5))
     made.advance(0, 1, lambda _: 0.1, lambda: False)  # an epoch's order is copied to the device
     pretend_gpu.reset()
     assert made.advance(1, 3, lambda _: 0.1, lambda: False) == 3

@@ -111,6 +111,15 @@ def test_an_error_of_this_rank_while_a_layout_is_made_ends_the_followers(monkeyp
     assert one.killed and lead._group is None and not lead._followers
 
 
+def test_a_layout_that_is_not_quite_one_devices_has_a_note() -> None:
+    lead, recipe = leading(), Recipe(steps=4, devices=2, batch_size=20)
+    assert lead.note is None
+    lead._layout = (None, recipe, Mock(draws_as_one=True))
+    assert lead.note is None
+    lead._layout = (None, recipe, Mock(draws_as_one=False))
+    assert lead.note is not None and "each of the 2 devices draws its own" in lead.note
+
+
 def test_where_ranks_meet_goes_with_the_run() -> None:
     places = []
 

@@ -202,7 +202,7 @@ def board(
     found = rows(con, scope, against, measure)
     lacking = gaps(con, found, _worst_words(measure))
     found = [with_verdict(row, against, margin, measure) for row in found]
-    words = Words.of(measure, margin, against.word)
+    words = Words.of(measure, against, margin)
     what = ("test accuracy", "accuracy") if measure == ACCURACY else (measure.name, "it")
     in_value = ", in percent" if measure.is_fraction else ""
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""

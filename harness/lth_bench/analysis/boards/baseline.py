@@ -132,20 +132,61 @@ class Baselines:
         rules = {name: rule for name, rule in self.rules.items() if name == suite}
         return replace(self, of={suite: self.of[suite]}, rules=rules)
 
-    def margin(self, given: float | None) -> float | None:
-        """The margin that was asked for, or that all suites' seeds were added by; None for the
-        metric's default.
+    def rule(self, suite: str, given: float | None = None) -> Decide | None:
+        """Until when a suite's seeds were added, with the margin that was asked for, if one was;
+        None at a fixed number of seeds.
         """
-        own = {self.rules[suite].margin if suite in self.rules else None for suite in self.of}
-        return own.pop() if given is None and len(own) == 1 else given
+        rule = self.rules.get(suite)
+        return rule if rule is None or given is None else replace(rule, margin=given)
 
-    def level(self, suite: str) -> float:
-        """Of tests on a suite's rows, one at a time: more where their number of seeds depends on
-        results.
+    def margin_of(self, suite: str, given: float | None) -> float | None:
+        """Of a suite's rows: the margin that was asked for, or the one that its seeds were added
+        by; None for the metric's default.
         """
-        from lth_bench.stats.sequential import LEVEL
+        rule = self.rules.get(suite)
+        return given if given is not None or rule is None else rule.margin
 
-        return LEVEL if suite in self.rules else 0.95
+    def margins(self, given: float | None) -> dict[str, float | None]:
+        """The same of every suite."""
+        return {suite: self.margin_of(suite, given) for suite in self.of}
+
+    task_margins = """(
+        SELECT unnest($margin_tasks) AS task, unnest($task_margins) AS margin,
+            unnest($adaptive) AS adaptive
+    )"""
+    """A query for each task's margin, absolute or relative, and whether its seeds were added until
+    decided. Needs `margin_parameters`."""
+
+    def margin_parameters(self, measure: Measure, given: float | None) -> dict[str, Any]:
+        """Of `task_margins`, by name."""
+        suites = {number: task.suite for number, task in self.scope.tasks.items()}
+        stated = [measure.margin(self.margin_of(s, given), 1.0) for s in suites.values()]
+        return {
+            "margin_tasks": list(suites),
+            "task_margins": stated,
+            "adaptive": [suite in self.rules for suite in suites.values()],
+        }
+
+    def margin_words(self, measure: Measure, given: float | None, whose: str) -> str:
+        """The margin for a legend: `0.5 points`; where suites have several, each with its suite:
+        `0.5 points (quickstart) or 1 points (wide)`.
+        """
+        own: dict[str, list[str]] = {}
+        for suite, margin in self.margins(given).items():
+            own.setdefault(measure.margin_words(margin, whose), []).append(suite)
+        if len(own) < 2:
+            return next(iter(own), measure.margin_words(given, whose))
+        return " or ".join(f"{text} ({printable(', '.join(those))})" for text, those in own.items())
+
+    def level(self, suite: str, *, ordered: bool = False) -> float:
+        """Of tests on a suite's rows, one at a time: where their number of seeds depends on results
+        that of a t-test at a look, and by the union bound that of a sign test (`ordered`).
+        """
+        from lth_bench.stats.sequential import LEVEL, OVER_LOOKS
+
+        if suite not in self.rules:
+            return 0.95
+        return OVER_LOOKS if ordered else LEVEL
 
     @property
     def dense_only(self) -> bool:

@@ -11,12 +11,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.answers import OTHER_DATA
+from lth_bench.analysis.boards import other_data
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.judging import Words, judged, named_by, step_of
+from lth_bench.analysis.boards.decided import decided
+from lth_bench.analysis.boards.judging import Words, adaptive_legend, judged, named_by, step_of
 from lth_bench.analysis.boards.layout import difference, place, seeds, styles, tables
 from lth_bench.analysis.boards.missing import outstanding
 from lth_bench.analysis.boards.rows import (
     LABEL,
+    ON,
     ORDER,
     TASK,
     BoardRow,
@@ -29,6 +33,7 @@ from lth_bench.analysis.boards.rows import ranked as rank_rows
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, kept, ratio
+from lth_bench.analysis.samples import Sample
 from lth_bench.analysis.table import Board, Cell, Line, Style
 from lth_bench.errors import NothingSelected
 from lth_bench.store.schema import quoted
@@ -74,7 +79,8 @@ MEMBERS = """
 
 SQL = """
     WITH members AS (
-        SELECT unnest($cells) AS cell, unnest($budgets) AS budget, unnest($bases) AS base
+        SELECT unnest($keys) AS key, unnest($cells) AS cell, unnest($budgets) AS budget,
+            unnest($bases) AS base
     ),
     runs AS (SELECT * FROM scored({metric}) f WHERE f.cell IN (SELECT unnest($cells))),
     dense AS (
@@ -84,7 +90,7 @@ SQL = """
     ),
     grouped AS (
         SELECT
-            m.cell, m.budget, m.base,
+            m.key, m.cell, m.budget, m.base,
             count(f.value) FILTER (f.status = 'ok') AS n,
             avg(f.value) FILTER (f.status = 'ok') AS mean,
             stddev_samp(f.value) FILTER (f.status = 'ok') AS deviation,
@@ -104,7 +110,7 @@ SQL = """
         JOIN runs f ON f.cell = m.cell
         LEFT JOIN (SELECT * FROM runs WHERE status = 'ok') b
             ON b.cell = m.base AND b.seed = f.seed AND f.status = 'ok' AND b.cell <> f.cell
-        GROUP BY m.cell, m.budget, m.base
+        GROUP BY m.key, m.cell, m.budget, m.base
     ),
     stepped AS (
         SELECT *, half_step({metric}, test_examples) AS step FROM grouped
@@ -120,6 +126,8 @@ SQL = """
         g.difference + half_width(bq.t, greatest(g.difference_deviation, g.step), g.difference_n)
             AS difference_high,
         g.difference_n, g.difference_deviation, g.base_mean, o.label AS baseline,
+        o.target_density AS base_density,
+        concat_ws('/', o.source_model, o.source_dataset, o.source_recipe) AS base_source, g.key,
         g.total_steps, g.total_flops / d.flops AS flops_masked_ratio, g.test_examples,
         g.planned, g.failed, g.skipped, g.pending, g.lost, g.reason, c.tuned_from, c.tuning_steps
     FROM stepped g
@@ -131,6 +139,23 @@ SQL = """
     LEFT JOIN t_quantiles bq ON bq.df = g.difference_n - 1
     ORDER BY t.suite, t.model, t.dataset, t.recipe, g.budget, {order}
 """
+
+PAIRED = """
+    WITH members AS (
+        SELECT unnest($keys) AS key, unnest($cells) AS cell, unnest($bases) AS base
+    ),
+    runs AS (
+        SELECT * FROM scored({metric}) f
+        WHERE f.cell IN (SELECT unnest($cells)) AND f.status = 'ok' AND f.value IS NOT NULL
+    )
+    SELECT
+        m.key, f.seed, f.test_examples, f.ticket_id, f.value,
+        b.ticket_id AS base_ticket, b.value AS base_value
+    FROM members m
+    JOIN runs f ON f.cell = m.cell
+    LEFT JOIN runs b ON b.cell = m.base AND b.seed = f.seed AND b.cell <> f.cell
+"""
+"""As `other_data.PAIRED`, with what each budget's methods are compared with."""
 
 
 def rows(
@@ -146,7 +171,10 @@ def rows(
     network. `mean` is of the metric, with its 95% t-interval; `difference` to `baseline` at the
     same budget, paired by seed, with its interval and verdict as on the leaderboard by accuracy.
     `baseline` is the suite's, or the one asked for, or that label's `equal_cost`; where a budget
-    has neither, the method whose cost it is. NothingSelected where no budget is known.
+    has neither, the method whose cost it is. Then the columns of `other_data`. Where seeds were
+    added until decided, verdict and difference are those of `decided.decided`, of all pairs of
+    seeds with that method; all else is over the seeds that all labels of the task have.
+    NothingSelected where no budget is known.
     """
     metric, where = quoted(measure.name), scope.where("f")
     sql = MEMBERS.format(metric=metric, where=where)
@@ -161,15 +189,22 @@ def rows(
     blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for task, budget, *rest in found:
         blocks[task, budget].append(rest)
-    members: dict[str, list[Any]] = {"cells": [], "budgets": [], "bases": []}
+    members: dict[str, list[Any]] = {"keys": [], "cells": [], "budgets": [], "bases": []}
     for (task, budget), those in blocks.items():
         wanted = against.of[scope.tasks[task].suite]
         base = _base(those, wanted.label if wanted is not None else "", asked=bool(against.asked))
         for cell, *_ in those:
             for key, value in (("cells", cell), ("budgets", budget), ("bases", base)):
                 members[key].append(value)
+            members["keys"].append(len(members["keys"]))
     made = SQL.format(metric=metric, task=TASK, label=LABEL, order=ORDER)
-    shown = [_judged(row, against, margin, measure) for row in fetch(con, made, members)]
+    fetched = fetch(con, made, members)
+    pairs = {name: members[name] for name in ("keys", "cells", "bases")}
+    other_data.add_of_pairs(con, fetched, PAIRED.format(metric=metric), pairs, measure)
+    shown = [_judged(row, against, margin, measure) for row in fetched]
+    shown = decided(con, shown, against, margin, measure, base=_sample)
+    for row in shown:
+        del row["base_density"], row["base_source"], row["key"]
     return rank_rows(shown, lambda row: _merit(row, measure), BLOCK)
 
 
@@ -183,8 +218,20 @@ def _base(members: Sequence[Sequence[Any]], wanted: str, *, asked: bool) -> int 
     return int(own[0]) if own and not asked else None
 
 
+def _sample(row: BoardRow, among: Sequence[Sample]) -> Sample | None:
+    """What a row is compared with; None of that method itself."""
+    if row["baseline"] is None or row["label"] == row["baseline"]:
+        return None
+    place = (*(row[key] for key in ON), row["baseline"], row["base_density"], row["base_source"])
+    for s in among:
+        own = (*(getattr(s, key) for key in ON), s.label, s.target_density, s.source)
+        if own == place and s.control == "none":
+            return s
+    return None
+
+
 def _judged(row: BoardRow, against: Baselines, margin: float | None, measure: Measure) -> BoardRow:
-    size = measure.margin(against.margin(margin), row.pop("base_mean") or 0.0)
+    size = measure.margin(against.margin_of(row["suite"], margin), row.pop("base_mean") or 0.0)
     is_base = row["label"] == row["baseline"]
     options: Mapping[str, Any] = {
         "level": against.level(row["suite"]), "step": step_of(measure)(row),
@@ -217,7 +264,8 @@ def board(
 ) -> Board:
     """The leaderboard at equal total cost."""
     found = rows(con, scope, against, margin, measure)
-    words = Words.of(measure, against.margin(margin), "the baseline")
+    words = Words.of(measure, against, margin, "the baseline")
+    wider = other_data.shown(found)
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
     legend = (
         "At equal total cost: methods whose search and training took as many steps together, "
@@ -229,23 +277,30 @@ def board(
         f"weights cost nothing, as a multiple of the dense run's. {words.legend('that method')} "
         "n: seeds."
     )
+    legend += other_data.LEGEND if wider else ""
     shown = tables(
         found,
-        lambda row: header(measure),
-        lambda row, first: line(row, first, words, measure),
-        lambda members: [*against.notes(members), *outstanding(members), *_unpaired(members)],
-    )
-    return Board("leaderboard", found, shown, legend)
+        lambda row: header(measure, wider),
+        lambda row, first: line(row, first, words, measure, wider=wider),
+        lambda members: [
+            *against.notes(members), *outstanding(members), *_unpaired(members),
+            *other_data.notes(members),
+        ],
+    )  # fmt: skip
+    return Board("leaderboard", found, shown, legend + adaptive_legend(found))
 
 
-def header(measure: Measure = ACCURACY) -> tuple[str, ...]:
-    """Of every task's table."""
+def header(measure: Measure = ACCURACY, wider: bool = False) -> tuple[str, ...]:
+    """Of every task's table; `wider` with the interval for other test data."""
     return (
-        "budget", "#", "strategy", "density %", measure.column, "Δ", "to", "verdict", "n", "FLOPs",
+        "budget", "#", "strategy", "density %", measure.column, "Δ",
+        *([OTHER_DATA] if wider else []), "to", "verdict", "n", "FLOPs",
     )  # fmt: skip
 
 
-def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) -> Line:
+def line(
+    row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY, *, wider: bool = False
+) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
     verdict = words.cell(row)
@@ -257,6 +312,7 @@ def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) 
         Cell(kept(row["target_density"]), whole),
         _mean(row, mine, measure),
         difference(row, verdict.style or whole, measure),
+        *([other_data.half(row, whole, measure)] if wider else []),
         Cell(printable(row["baseline"] or "–"), "dim"),
         verdict,
         Cell(seeds(row), whole),

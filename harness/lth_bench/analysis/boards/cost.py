@@ -43,10 +43,11 @@ SQL = """
             task,
             coalesce(
                 $reach,
-                avg(value) - $sign * $margin * CASE WHEN $relative THEN abs(avg(value)) ELSE 1 END
+                avg(value) - $sign * any_value(m.margin)
+                    * CASE WHEN $relative THEN abs(avg(value)) ELSE 1 END
             ) AS reach,
             avg(flops_dense) AS flops
-        FROM dense_of({metric}) d WHERE {tasks}
+        FROM dense_of({metric}) d JOIN {margins} m USING (task) WHERE {tasks}
         GROUP BY task
     ),
     tickets AS (
@@ -151,13 +152,14 @@ def rows(
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
         base_entries=against.entries, metric=quoted(measure.name),
-        tasks=scope.where("d", "tasks"), where=where, shown=scope.where("c"),
+        margins=against.task_margins, tasks=scope.where("d", "tasks"), where=where,
+        shown=scope.where("c"),
         task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
     given = {**scope.parameters, **against.parameters, "reach": reach}
     given |= {
-        "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
-        "sign": measure.sign, "roundoff": ROUNDOFF,
+        "relative": not measure.is_fraction, "sign": measure.sign, "roundoff": ROUNDOFF,
+        **against.margin_parameters(measure, margin),
     }  # fmt: skip
     given.pop("dense_tasks")
     found = fetch(con, sql, given)
@@ -179,7 +181,6 @@ def board(
     measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by cost."""
-    margin = against.margin(margin)
     found = rows(con, scope, against=against, margin=margin, reach=reach, measure=measure)
     if reach is None and all(row["reach"] is None for row in found):
         raise UserError(
@@ -189,7 +190,7 @@ def board(
     goal = (
         f"{_with_unit(reach, measure)} {measure.words}" if reach is not None else
         f"the dense runs' mean {measure.words} {'less' if measure.higher else 'plus'} "
-        f"{measure.margin_words(margin, 'the dense run')}"
+        f"{against.margin_words(measure, margin, 'the dense run')}"
     )  # fmt: skip
     legend = (
         f"Cost of reaching {goal}: for each seed, the cheapest ticket that reaches it, at any "

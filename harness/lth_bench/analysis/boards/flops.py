@@ -181,7 +181,7 @@ def board(
     found = [
         with_verdict(row, against, margin, measure) for row in rows(con, scope, against, measure)
     ]
-    words = Words.of(measure, margin, against.word)
+    words = Words.of(measure, against, margin)
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
     legend = (
         "FLOPs: of a step of the ticket's training, if pruned weights cost nothing, as a share of "

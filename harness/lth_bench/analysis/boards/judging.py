@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Self
 
 from lth_bench.analysis.boards.baseline import Baselines
@@ -11,6 +11,7 @@ from lth_bench.analysis.boards.rows import BoardRow, versus, without_result
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.table import Cell, Style
 from lth_bench.store.metric import ON_TEST_EXAMPLES
+from lth_bench.system.text import printable
 
 NO_VERDICT: Mapping[str, Any] = dict.fromkeys(
     ("verdict", "verdict_text", "p", "within_margin", "detectable", "n50", "n80")
@@ -57,7 +58,8 @@ def with_verdict(
     """
     row = dict(row)
     signs = row.get("signs")
-    size = measure.margin(against.margin(margin), row.pop("base_mean", None) or 0.0)
+    own = against.margin_of(row["suite"], margin)
+    size = measure.margin(own, row.pop("base_mean", None) or 0.0)
     row = judged_row(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
         unit=measure.difference_unit, signs=signs,
@@ -77,9 +79,10 @@ def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any)
     if against.has(row):
         row |= dict.fromkeys(("difference", "difference_low", "difference_high"))
         return row | {"difference_n": 0, "difference_deviation": None, **NO_VERDICT}
+    level = against.level(row["suite"], ordered=options.get("signs") is not None)
     return row | judged(
         row["difference_n"], row["difference"], row["difference_deviation"], margin=margin,
-        lost=row["lost"], planned=row["planned"], level=against.level(row["suite"]), **options,
+        lost=row["lost"], planned=row["planned"], level=level, **options,
     )  # fmt: skip
 
 
@@ -93,9 +96,8 @@ def step_of(measure: Measure) -> Callable[[BoardRow], float]:
 
 
 def stopped(row: BoardRow) -> str:
-    """Where a row's seeds stopped, for a narrow cell: `5/30`; `5/30!` where one seed decides."""
-    alone = "!" if row.get("decided_by_seed") is not None else ""
-    return f"{row['decided_at']}/{row['max_seeds']}{alone}"
+    """Where a row's seeds stopped, for a narrow cell: `5/30`."""
+    return f"{row['decided_at']}/{row['max_seeds']}"
 
 
 def adaptive_legend(rows: Iterable[BoardRow]) -> str:
@@ -104,12 +106,6 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
     if not found:
         return ""
     count = len(found)
-    alone = ""
-    if any(row.get("decided_by_seed") is not None for row in found):
-        alone = (
-            " !: one seed decides; with the others' mean and spread alone the row would be open, "
-            "and more seeds should be run before it is relied on (verdict_text names the seed)."
-        )
     return (
         " Seeds were added until decided: 5/30 is decided at 5 of at most 30 pairs of seeds (open: "
         "stopped there, as unlikely to be decided). At each look, after 3, 4, 5, 6, 8, … pairs, "
@@ -117,7 +113,7 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
         "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
-        f"that all labels of the task have.{alone}"
+        f"that all labels of the task have."
     )
 
 
@@ -139,11 +135,42 @@ class Words:
     """What follows it: " points"."""
     better: str = "better"
     worse: str = "worse"
+    _: KW_ONLY
+    margins: Mapping[str, str] = field(default_factory=dict)
+    """By suite, where suites have several; those of others are `margin`."""
 
     @classmethod
-    def of(cls, measure: Measure, margin: float | None, against: str) -> Self:
-        """As a metric's margin is worded."""
-        return cls(*measure.margin_parts(margin, against))
+    def of(
+        cls, measure: Measure, against: Baselines, given: float | None, whose: str | None = None
+    ) -> Self:
+        """As a metric's margin is worded: the one that was asked for, or each suite's; `whose` mean
+        a relative one refers to, by default the baseline's.
+        """
+        whose = whose or against.word
+        own = {
+            suite: measure.margin_parts(margin, whose)[0]
+            for suite, margin in against.margins(given).items()
+        }
+        number, unit = measure.margin_parts(given, whose)
+        if len(set(own.values())) < 2:
+            return cls(next(iter(own.values()), number), unit)
+        return cls(number, unit, margins=own)
+
+    def margin_of(self, row: BoardRow) -> str:
+        """The number of a row's margin."""
+        return self.margins.get(row["suite"], self.margin) if self.margins else self.margin
+
+    def _in_legend(self) -> tuple[str, str]:
+        """The margin beside a verdict, and in full: `<0.5`, `0.5 points`; of several suites each:
+        `<0.5 or <1`, `0.5 points (quickstart) or 1 points (wide)`.
+        """
+        if not self.margins:
+            return f"<{self.margin}", self.margin + self.unit
+        suites: dict[str, list[str]] = {}
+        for suite, number in self.margins.items():
+            suites.setdefault(number, []).append(suite)
+        each = (f"{x}{self.unit} ({printable(', '.join(own))})" for x, own in suites.items())
+        return " or ".join(f"<{number}" for number in suites), " or ".join(each)
 
     def cell(self, row: BoardRow) -> Cell:
         """A row's verdict, in ten characters."""
@@ -168,7 +195,7 @@ class Words:
             text = f"open {short_outlook(pairs, Forecast(row['n50'], row['n80']))}"
         else:
             text = self.better if kind == "better" else self.worse
-            text += f" <{self.margin}" if row["within_margin"] else ""
+            text += f" <{self.margin_of(row)}" if row["within_margin"] else ""
         if row.get("stop") == "decided":
             text += f" {stopped(row)}"
         style = "dim" if row["control"] != "none" else STYLES.get(kind, "")
@@ -180,7 +207,7 @@ class Words:
         from lth_bench.stats.verdict import LEAST
 
         kind, cell = row["verdict"], self.cell(row)
-        number = self.margin + "%" * self.unit.startswith("%")
+        number = self.margin_of(row) + "%" * self.unit.startswith("%")
         if kind is None:
             alone = "baseline" if row["label"] == row["baseline"] else "not compared"
             text = alone if row["n"] else without_result(row)
@@ -188,8 +215,7 @@ class Words:
             text = f"{row['lost']} of {row['planned']} failed"
         elif row.get("stop") == "decided":
             word = "same" if kind == "equivalent" else getattr(self, kind)
-            alone = "!" if row.get("decided_by_seed") is not None else ""
-            text = f"{word} ({row['decided_at']} of {row['max_seeds']}{alone})"
+            text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "open" and row.get("stop") is not None:
             text = f"open ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":
@@ -206,10 +232,11 @@ class Words:
 
     def legend(self, against: str) -> str:
         """The meaning of the columns `verdict` and `detects`; `against` names the baseline."""
+        beside, margin = self._in_legend()
         return (
             f"verdict, from the differences to {against}: {self.better} or {self.worse} where a "
-            f"paired t-test shows it at 95% (<{self.margin}: though by less than the margin of "
-            f"{self.margin}{self.unit}); ≈ where the difference is shown to lie within the "
+            f"paired t-test shows it at 95% ({beside}: though by less than the margin of "
+            f"{margin}); ≈ where the difference is shown to lie within the "
             f"margin; open ~4–7 (where space is short: ~4–7): neither is shown yet; 4 seeds would "
             f"settle it in 1 of 2 cases, 7 in 4 of 5, if more seeds vary as these do; >100: not "
             f"expected below 100 seeds; needs 3+: no verdict on fewer than three seeds. Rows are "

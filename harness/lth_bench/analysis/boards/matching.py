@@ -31,15 +31,25 @@ from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import kept, ratio
 from lth_bench.analysis.table import Board, Cell, Line
 from lth_bench.errors import NothingSelected
+from lth_bench.stats.sequential import ALIKE, LEVEL
 from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+USUAL_LEVELS = (0.95, 0.95)
+"""Of the one-sided test and of the intervals."""
+LOOK_LEVELS = (1 - ALIKE, LEVEL)
+"""The same where the number of seeds depends on results."""
+
 SQL = """
     WITH base AS ({base}),
     {entries},
-    quantiles AS (SELECT unnest($df) AS df, unnest($t) AS one, unnest($t_two) AS two),
+    -- where the number of seeds depends on results, those of a look
+    quantiles AS (
+        SELECT false AS adaptive, unnest($df) AS df, unnest($t) AS one, unnest($t_two) AS two
+        UNION ALL SELECT true, unnest($df), unnest($t_look), unnest($t_look_two)
+    ),
     counted AS (
         SELECT
             f.cell, count(*) AS planned, count(*) FILTER (f.ok) AS ok, count(f.difference) AS n,
@@ -47,15 +57,18 @@ SQL = """
             greatest(stddev_samp(f.difference), half_step({metric}, min(f.test_examples)))
                 AS deviation,
             -- a relative margin is one of the baseline's mean
-            CASE WHEN $relative THEN greatest($margin * abs(avg(f.base)), 1e-12) ELSE $margin END
-                AS margin,
+            CASE
+                WHEN $relative THEN greatest(any_value(f.stated) * abs(avg(f.base)), 1e-12)
+                ELSE any_value(f.stated)
+            END AS margin, any_value(f.adaptive) AS adaptive,
             $roundoff * greatest(1, coalesce(abs(avg(f.base)), 1)) AS roundoff
         FROM (
             SELECT
-                f.cell, f.status = 'ok' AS ok, f.test_examples,
+                f.cell, f.status = 'ok' AS ok, f.test_examples, m.margin AS stated, m.adaptive,
                 CASE WHEN ok AND f.value IS NOT NULL THEN b.value END AS base,
                 CASE WHEN ok THEN f.value - b.value END AS difference
             FROM scored({metric}) f
+            JOIN {margins} m ON m.task = f.task
             LEFT JOIN base b
                 ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
                 AND (b.label IS NULL OR b.label <> f.label OR b.control <> f.control)
@@ -84,7 +97,7 @@ SQL = """
         JOIN cells c ON c.cell = k.cell
         JOIN entries e ON e.cell = k.cell
         LEFT JOIN without w ON w.cell = k.cell
-        LEFT JOIN quantiles q ON q.df = k.n - 1
+        LEFT JOIN quantiles q ON q.df = k.n - 1 AND q.adaptive = k.adaptive
         WHERE c.strategy <> 'dense' AND c.target_density < 1
     ),
     found AS (
@@ -133,7 +146,7 @@ SQL = """
         ON u.entry = x.entry AND u.density = x.even_density
         AND u.density < coalesce(x.shown_density, 2)
     LEFT JOIN costs o ON o.cell = a.cell
-    LEFT JOIN quantiles q ON q.df = a.n - 1
+    LEFT JOIN quantiles q ON q.df = a.n - 1 AND q.adaptive = a.adaptive
     ORDER BY {order}
 """
 
@@ -167,19 +180,23 @@ def rows(
     from lth_bench.stats.curve import ROUNDOFF
     from lth_bench.stats.verdict import LEAST
 
-    one_sided, two_sided = _levels(against)
     df = [d for (d,) in con.execute("SELECT df FROM t_quantiles ORDER BY df").fetchall()]
     where = scope.where("f")
+    quantiles = {
+        f"t{look}{two}": (1 + level) / 2 if two else level
+        for look, levels in (("", USUAL_LEVELS), ("_look", LOOK_LEVELS))
+        for two, level in zip(("", "_two"), levels, strict=True)
+    }
     sql = SQL.format(
-        base=against.base(measure), metric=quoted(measure.name),
+        base=against.base(measure), margins=against.task_margins, metric=quoted(measure.name),
         entries=ENTRIES.format(where=scope.where("c")), where=where,
         task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
     found = fetch(con, sql, {
         **scope.parameters, **against.parameters, "least": LEAST, "sign": measure.sign,
-        "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
-        "roundoff": ROUNDOFF, "df": df, "t": [float(t) for t in stdtrit(df, one_sided)],
-        "t_two": [float(t) for t in stdtrit(df, (1 + two_sided) / 2)],
+        **against.margin_parameters(measure, margin), "relative": not measure.is_fraction,
+        "roundoff": ROUNDOFF, "df": df,
+        **{name: [float(t) for t in stdtrit(df, at)] for name, at in quantiles.items()},
     })  # fmt: skip
     if not found:
         raise NothingSelected("there is no ticket yet that could match anything")
@@ -195,7 +212,6 @@ def board(
     measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by matching density."""
-    margin = against.margin(margin)
     found = rows(con, scope, against, margin, measure)
     worse = "below" if measure.higher else "above"
     one_sided, two_sided = _levels(against)
@@ -203,21 +219,21 @@ def board(
     legend = (
         "shown: sparsest density, in percent of the weights, at which the "
         f"{'accuracy' if measure == ACCURACY else measure.name} is shown to be less than "
-        f"{measure.margin_words(margin, against.word)} {worse} {against.word} (one-sided paired "
-        f"t-test at {_percent(one_sided)}, each density separately, at least three seeds). even: "
+        f"{against.margin_words(measure, margin, against.word)} {worse} {against.word} (one-sided "
+        f"paired t-test at {one_sided}, each density separately, at least three seeds). even: "
         f"sparsest at which it is not {worse} on average. possible: sparsest at which the "
-        f"{_percent(two_sided)} interval of the "
-        "difference still includes 0. Densities at which a seed failed, or that cannot be reached, "
-        "do not count. ≤: the sparsest density planned, so the true one may be lower. #: by these "
-        "three in turn. Δ, n, FLOPs: at the first of the three that exists; "
+        f"{two_sided} interval of the difference still includes 0. Densities at which a seed "
+        "failed, or that cannot be reached, do not count. ≤: the sparsest density planned, so the "
+        "true one may be lower. #: by these three in turn. Δ, n, FLOPs: at the first of the three "
+        "that exists; "
         f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost "
         "nothing, as a multiple of the dense run's. settles: how many seeds would settle the even "
         "density in 1 of 2 and in 4 of 5 cases."
     )
     if against.rules:
         legend += (
-            " Seeds were added until decided: the levels are those of one look, and n are the "
-            "seeds that all labels of the task have."
+            " Where seeds were added until decided the levels are those of one look, 99.28% and "
+            "99.36%, and n are the seeds that all labels of the task have."
         )
     shown = tables(
         found,
@@ -253,17 +269,12 @@ def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
     )
 
 
-def _levels(against: Baselines) -> tuple[float, float]:
-    """Of the one-sided test and of the intervals: where the number of seeds depends on results,
-    those of a look.
-    """
-    from lth_bench.stats.sequential import ALIKE, LEVEL
-
-    return (1 - ALIKE, LEVEL) if against.rules else (0.95, 0.95)
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:.4g}%"
+def _levels(against: Baselines) -> tuple[str, str]:
+    """Of the one-sided test and of the intervals, in words; of suites of both kinds both."""
+    fixed, added = against.of.keys() - against.rules.keys(), against.rules
+    kinds = [USUAL_LEVELS] * bool(fixed) + [LOOK_LEVELS] * bool(added)
+    one, two = (" or ".join(f"{100 * levels[i]:.4g}%" for levels in kinds) for i in (0, 1))
+    return one, two
 
 
 def _sparsest_first(row: BoardRow) -> tuple[float, ...] | None:
@@ -301,11 +312,14 @@ def _finished(
     )
     found = Forecast(None, None)
     if deviation and n >= LEAST:
-        found = forecast(Summary(n, gain, deviation), beyond(-size))
+        level, _ = LOOK_LEVELS if row["suite"] in against.rules else USUAL_LEVELS
+        found = forecast(Summary(n, gain, deviation), beyond(-size, level))
     own = row.pop("at_margin")
+    given = against.margin_of(row["suite"], margin)
+    stated = measure.margin(given, 0.0) if measure.is_fraction else None
     row |= {
         "baseline": against.name(row["suite"]),
-        "margin": measure.margin(margin, 0.0) if measure.is_fraction else own,
+        "margin": own if stated is None else stated,
         "undecided": n is not None, "even_n": n, "n50": found.n50, "n80": found.n80,
     }  # fmt: skip
     return row | named_by(measure)

@@ -108,7 +108,7 @@ def board(
 ) -> Board:
     """The leaderboard by a metric."""
     found = rows(con, scope, against, margin, measure)
-    words = Words.of(measure, against.margin(margin), against.word)
+    words = Words.of(measure, against, margin)
     wider = other_data.shown(found)
     shown = tables(
         found,

@@ -41,22 +41,31 @@ LEGEND = (
     "verdict is about other seeds on these."
 )
 
-SQL = """
-    WITH base AS ({base})
+PAIRED = """
     SELECT
-        f.cell, any_value(f.test_examples),
+        f.cell AS key, f.seed, f.test_examples, f.ticket_id, f.value,
+        b.ticket_id AS base_ticket, b.value AS base_value
+    FROM scored({metric}) f
+    LEFT JOIN ({base}) b
+        ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
+    WHERE f.status = 'ok' AND f.value IS NOT NULL AND {where}
+"""
+"""Tickets, and those of the suite's baseline, by cell."""
+
+SQL = """
+    WITH pairs AS ({paired}),
+    known AS (SELECT ticket_id, bits FROM answers WHERE metric = {metric})
+    SELECT
+        f.key, any_value(f.test_examples),
         min(f.test_examples) = max(f.test_examples),
         list(o.bits ORDER BY f.seed), list(f.value ORDER BY f.seed),
-        list(p.bits ORDER BY f.seed) FILTER (f.value - b.value IS NOT NULL),
-        list(o.bits ORDER BY f.seed) FILTER (f.value - b.value IS NOT NULL),
-        list(f.value - b.value ORDER BY f.seed) FILTER (f.value - b.value IS NOT NULL)
-    FROM scored({metric}) f
-    LEFT JOIN base b
-        ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
-    LEFT JOIN (SELECT * FROM answers WHERE metric = {metric}) o ON o.ticket_id = f.ticket_id
-    LEFT JOIN (SELECT * FROM answers WHERE metric = {metric}) p ON p.ticket_id = b.ticket_id
-    WHERE f.status = 'ok' AND f.value IS NOT NULL AND {where}
-    GROUP BY f.cell
+        list(p.bits ORDER BY f.seed) FILTER (f.value - f.base_value IS NOT NULL),
+        list(o.bits ORDER BY f.seed) FILTER (f.value - f.base_value IS NOT NULL),
+        list(f.value - f.base_value ORDER BY f.seed) FILTER (f.value - f.base_value IS NOT NULL)
+    FROM pairs f
+    LEFT JOIN known o ON o.ticket_id = f.ticket_id
+    LEFT JOIN known p ON p.ticket_id = f.base_ticket
+    GROUP BY f.key
 """
 
 
@@ -73,6 +82,25 @@ def add_other_data(
     `other_data_missing` says why there is none of the difference, or of the mean where there is no
     difference.
     """
+    paired = PAIRED.format(
+        base=against.base(measure), metric=quoted(measure.name), where=scope.where("f")
+    )
+    add_of_pairs(con, rows, paired, {**scope.parameters, **against.parameters}, measure)
+    for row in rows:
+        if against.has(row):  # nothing is compared with itself
+            row |= dict.fromkeys(COLUMNS[2:4])
+
+
+def add_of_pairs(
+    con: DuckDBPyConnection,
+    rows: Sequence[BoardRow],
+    paired: str,
+    parameters: Mapping[str, object],
+    measure: Measure,
+) -> None:
+    """The same for any pairs: `paired` is a query with the columns of `PAIRED` and these
+    parameters; its `key` is that of a row.
+    """
     too_many = False
     recorded = con.execute(RECORDED, [measure.name]).fetchone() is not None
     if not recorded and measure.name not in ON_TEST_EXAMPLES:
@@ -86,30 +114,26 @@ def add_other_data(
         row["other_data_missing"] = why
     if not recorded or too_many:
         return
-    sql = SQL.format(
-        base=against.base(measure), metric=quoted(measure.name), where=scope.where("f")
-    )
-    found = con.execute(sql, {**scope.parameters, **against.parameters}).fetchall()
-    by_cell = {cell: rest for cell, *rest in found}
+    sql = SQL.format(paired=paired, metric=quoted(measure.name))
+    by_key = {key: rest for key, *rest in con.execute(sql, dict(parameters)).fetchall()}
     step = step_of(measure)
     for row in rows:
-        if row["key"] not in by_cell:
+        if row["key"] not in by_key:
             row["other_data_missing"] = NO_RESULT
             continue
-        size, same, own, values, base, paired, differences = by_cell[row["key"]]
+        size, same, own, values, base, paired_own, differences = by_key[row["key"]]
         examples = size if same else None
-        compared = bool(differences) and not against.has(row)
         row["other_data_missing"] = NOT_RECORDED
-        if len(differences if compared else values) < 2:
+        if len(differences or values) < 2:
             row["other_data_missing"] = ONE_SEED
         if values:
             summary = Summary.of(values).floored(step(row))
             _put(row, "other_data", of_mean(summary, own, examples))
-        if compared:
+        if differences:
             summary = Summary.of(differences).floored(step(row))
-            wider = of_difference(summary, paired, base, examples)
+            wider = of_difference(summary, paired_own, base, examples)
             _put(row, "difference_other_data", wider)
-        if row[f"{'difference_' * compared}other_data_high"] is not None:
+        if row[f"{'difference_' * bool(differences)}other_data_high"] is not None:
             row["other_data_missing"] = None
 
 

@@ -76,7 +76,7 @@ def cards(
                 there = planned.get((suite, *task), ())
                 chosen = _chosen(there, {*_targets(block)}, headlines.get(suite))
                 if chosen is not None:
-                    words = Words.of(known, own.margin(question.margin), own.word)
+                    words = Words.of(known, own, question.margin)
                     make = partial(
                         _task_card,
                         block,

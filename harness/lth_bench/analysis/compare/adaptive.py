@@ -5,24 +5,22 @@ the looks of the rule, since how many there are depends on what they showed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
-from lth_bench.analysis.seed_pairs import SeedFate, fates_of, in_order, judged_in_order
+from lth_bench.analysis.seed_pairs import SeedFate, fates_of, in_order, verdict_in_order
 from lth_bench.stats import Verdict, mean
 from lth_bench.suite.decide import Decide
 
-if TYPE_CHECKING:
-    from lth_bench.analysis.seed_pairs import SeedFates
-
 
 class AdaptiveLine(NamedTuple):
-    """B against A at the last look."""
+    """B against A at the last look, or so far before the first."""
 
     verdict: Verdict
     a: float | None
-    """Mean of A over the pairs of that look."""
+    """Mean of A over the pairs of that look; None without any."""
     b: float | None
 
 
@@ -30,30 +28,38 @@ def adaptive(
     a: Sequence[Sample], b: Sequence[Sample], measure: Measure, margin: float | None
 ) -> AdaptiveLine | None:
     """B − A over these samples, one or one a density; None where the seeds of both sides were
-    fixed, or are too few for a look.
+    fixed. Before the first look the verdict is insufficient, however many seeds both have.
 
     A seed that either side lost is lost. The rule is that of the side with more seeds at most.
+    A density that B cannot reach ends the comparison (`stop` skipped).
     """
-    rules = [s.rule for s in (*a, *b) if s.rule is not None]
-    if not rules:
+    rule = rule_of((*a, *b), margin)
+    if rule is None:
         return None
-    rule = max(rules, key=lambda one: one.max_seeds)
-    rule = Decide(margin=rule.margin if margin is None else margin, max_seeds=rule.max_seeds)
     mine, base = _together(b), _together(a)
     lost = {s for side in (mine, base) for s, fate in side.items() if fate == "lost"}
     mine |= dict.fromkeys(lost, "lost")
     base |= dict.fromkeys(lost, 0.0)  # what it is says nothing: the pair is lost
     pairs = in_order(mine, base, rule.max_seeds)
     step = max(s.step for s in (*a, *b)) / len(a)
-    looks = list(judged_in_order(pairs, rule, measure, step))
-    if not looks:
-        return None
-    n = looks[-1].n
-    seeds = [s for s in sorted(mine) if _is_value(mine, s) and _is_value(base, s)][:n]
+    verdict = verdict_in_order(pairs, rule, measure, step)
+    found = zip(pairs.seeds, pairs.differences, strict=True)
+    seeds = [seed for seed, difference in found if difference is not None][: verdict.n]
     return AdaptiveLine(
-        looks[-1],
+        verdict,
         *(mean(float(side[s]) for s in seeds) if seeds else None for side in (base, mine)),
     )
+
+
+def rule_of(samples: Sequence[Sample], margin: float | None) -> Decide | None:
+    """The rule that samples are compared by, with the margin that was asked for, if one was; None
+    where the seeds of all were fixed.
+    """
+    rules = [s.rule for s in samples if s.rule is not None]
+    if not rules:
+        return None
+    rule = max(rules, key=lambda one: one.max_seeds)
+    return rule if margin is None else replace(rule, margin=margin)
 
 
 def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:
@@ -71,7 +77,3 @@ def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:
         else:
             found[seed] = mean(float(fate) for fate in fates)
     return found
-
-
-def _is_value(fates: SeedFates, seed: int) -> bool:
-    return not isinstance(fates.get(seed, "dropped"), str)

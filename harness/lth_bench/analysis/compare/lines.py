@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.censored import signs
@@ -22,6 +22,7 @@ from lth_bench.stats import (
     paired_interval,
 )
 from lth_bench.stats.paired import Method
+from lth_bench.stats.sequential import OVER_LOOKS
 from lth_bench.stats.verdict import short_outlook
 
 
@@ -69,10 +70,20 @@ class Comparison:
 
     @property
     def short(self) -> str | None:
-        """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
+        """A shorter verdict for a narrow table, such as "open ~4–7", or "better <0.5": by less than
+        the margin; None where there is none.
+        """
         stop = self.verdict.stop
         if stop is not None and self.verdict.kind in ("better", "worse", "equivalent", "open"):
             return f"{self.verdict.kind} {stop.at}/{stop.maximum}"
+        if self.verdict.kind == "failed":
+            did, of = "skipped" if self.unreached else "lost", self.verdict.planned
+            return ", ".join(f"{side} {did} {len(lost)}/{of}" for side, lost in self._lost)
+        if self.verdict.kind == "equivalent":
+            return "equivalent"
+        if self.verdict.kind in ("better", "worse") and self.verdict.within:
+            scale = 100 if self.verdict.unit == "points" else 1
+            return f"{self.verdict.kind} <{scale * self.verdict.margin:.3g}"
         if self.verdict.kind != "open":
             return None
         if self.verdict.signs is not None:
@@ -86,8 +97,12 @@ class Comparison:
             return self.verdict.text
         did = "cannot reach the density on" if self.unreached else "lost"
         of = f"of {self.verdict.planned} seeds"
-        sides = (("A", self.lost_a), ("B", self.lost_b))
-        return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in sides if lost)
+        return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in self._lost)
+
+    @property
+    def _lost(self) -> list[tuple[str, frozenset[int]]]:
+        """The sides that lost seeds, and which."""
+        return [(side, lost) for side, lost in (("A", self.lost_a), ("B", self.lost_b)) if lost]
 
 
 def compare(group: PairGroup, options: Options) -> list[Comparison]:
@@ -118,6 +133,8 @@ def _line(
     # the resolution of a mean over densities is finer by their number
     step = max(s.step for s in everything) / len(samples_a)
     summary = Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None
+    order = signs(samples_b, samples_a)
+    added = any(s.rule is not None for s in everything)
     verdict = judge(
         summary,
         options.measure.margin(options.margin, mean_a or 0.0),
@@ -126,7 +143,9 @@ def _line(
         step=step,
         higher=options.measure.higher,
         unit=options.measure.difference_unit,
-        signs=signs(samples_b, samples_a),
+        # where seeds were added until decided, of all looks together
+        level=OVER_LOOKS if added and order is not None else 0.95,
+        signs=order,
     )
     mean_b = _mean([b[seed] for seed in seeds]) if seeds else None
     interval = paired_interval(b, a, method=options.interval, step=step) if seeds else None
@@ -134,9 +153,14 @@ def _line(
     if summary is not None:
         wider = of_pairs(summary.floored(step), samples_b, samples_a, seeds)
     found = adaptive(samples_a, samples_b, options.measure, options.margin)
-    if found is not None and found.verdict.summary is not None:
+    if found is not None and order is None:
         verdict, mean_a, mean_b = found
-        interval, wider = found.verdict.summary.interval(verdict.level), None
+        if verdict.kind == "insufficient" and lost_a | lost_b:
+            # a density that a seed cannot reach is none that more seeds would tell of
+            lost = len(lost_a | lost_b)
+            verdict = replace(verdict, kind="failed", lost=lost, planned=len(planned))
+        own = verdict.summary
+        interval, wider = None if own is None else own.interval(verdict.level), None
     return Comparison(
         group=group,
         density=density,

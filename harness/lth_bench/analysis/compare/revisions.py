@@ -48,7 +48,8 @@ def revision(con: DuckDBPyConnection, label: str, rev: str, suites: Sequence[str
     columns = ", ".join(KINDS)
     known = con.execute(
         f"SELECT {columns}, min(recorded_at), count(DISTINCT experiment_id) "
-        f"FROM {history} {within} GROUP BY {columns} ORDER BY min(recorded_at)",
+        f"FROM {history} {within} GROUP BY {columns} "
+        f"ORDER BY min(recorded_at), min(planned_order)",
         given,
     ).fetchall()
     combinations = [dict(zip((*KINDS, "since", "experiments"), row, strict=True)) for row in known]

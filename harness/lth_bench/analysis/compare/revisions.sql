@@ -20,6 +20,7 @@
         ) AS status,
         CASE WHEN p.metric = 'accuracy' THEN t.early_stop_accuracy ELSE early.value END
             AS early_stop_score,
+        p.journal_order AS planned_order,
         t.* EXCLUDE (
             experiment_id, run_id, control, target_density, status, recorded_at, journal_order
         )

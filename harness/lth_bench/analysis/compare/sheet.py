@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from lth_bench.analysis.answers import NO_FRACTION, NOT_RECORDED, OLD, ONE_SEED, OTHER_DATA, SOME
+from lth_bench.analysis.answers import (
+    ADDED,
+    NO_FRACTION,
+    NOT_RECORDED,
+    OLD,
+    ONE_SEED,
+    OTHER_DATA,
+    SOME,
+)
 from lth_bench.analysis.censored import told
+from lth_bench.analysis.compare.adaptive import rule_of
 from lth_bench.analysis.compare.lines import Comparison, Options
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
@@ -29,8 +38,11 @@ STYLES: dict[str, Style] = {
 ADAPTIVE = (
     " Where seeds were added until decided (at 5 of 30: of at most 30 pairs of seeds), better and "
     "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
-    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval. open without "
-    "seed 4: that one seed decides."
+    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval."
+)
+WIDER = (
+    f"{OTHER_DATA}: half-width of its 95% interval for other seeds and other test data, which no "
+    "verdict uses. "
 )
 BOOTSTRAP = (
     "The intervals are percentile bootstraps, which are too narrow for few seeds: a nominal 95% "
@@ -73,7 +85,7 @@ def sheet(
                 title=printable(f"{suite}: {' · '.join(names)}"),
                 group=printable(heading),
                 left=frozenset({1, 6 + wider} if named else {5 + wider}),
-                optional=frozenset({6 + named + wider}),
+                optional=frozenset({1 + named, 2 + named, 4 + named + wider, 6 + named + wider}),
                 wide=frozenset({4 + named}) if wider else frozenset(),
                 notes=tuple(
                     printable(text)
@@ -91,21 +103,39 @@ def sheet(
         tables.append(_across(tasks, measure, heading, words))
     rows = [_row(a, b, x, options) for block in comparisons for x in block]
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
-    legend = _legend(options, bool(tasks))
+    wider = any(map(_has_wider, ([block] for block in comparisons)))
+    legend = _legend(options, margin_words(comparisons, options), tasks=bool(tasks), wider=wider)
     if any(x.verdict.stop is not None for block in comparisons for x in block):
         legend += ADAPTIVE
     return Board("comparison", rows, tables, legend)
 
 
-def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
-    """Sheets of tasks that are judged by several metrics, as one; `options` are those of each."""
+def margin_words(comparisons: Sequence[Sequence[Comparison]], options: Options) -> str:
+    """The margin in words: the one that was asked for, or that the seeds were added by; of several
+    each with its suite: `0.5 points (quickstart) or 1 points (wide)`.
+    """
+    suites: dict[str, dict[str, None]] = {}
+    for group in (block[0].group for block in comparisons if block):
+        for pair in group.pairs.values():
+            rule = rule_of(pair, options.margin)
+            stated = options.margin if rule is None else rule.margin
+            suites.setdefault(options.measure.margin_words(stated), {})[group.suite] = None
+    if len(suites) < 2:
+        return next(iter(suites), options.measure.margin_words(options.margin))
+    return " or ".join(f"{text} ({printable(', '.join(own))})" for text, own in suites.items())
+
+
+def joined(
+    sheets: Sequence[Board], parts: Sequence[tuple[Options, Sequence[Sequence[Comparison]]]]
+) -> Board:
+    """Sheets of tasks that are judged by several metrics, as one; `parts` are what each shows."""
     if len(sheets) == 1:
         return sheets[0]
     # what a table means is told once, and of the others' metrics in what they differ
     others = [
         f"{one.measure.name}: {one.measure.direction}; equivalent within "
-        f"{one.measure.margin_words(one.margin)}."
-        for one in options[1:]
+        f"{margin_words(comparisons, one)}."
+        for one, comparisons in parts[1:]
     ]
     rows = [row for board in sheets for row in board.rows]
     tables = [table for board in sheets for table in board.tables]
@@ -233,7 +263,7 @@ def _across(tasks: dict[str, TasksVerdict], measure: Measure, heading: str, word
                 Cell(str(verdict.losses)),
                 Cell(mean),
                 Cell(p_value(verdict.adjusted)),
-                Cell(verdict.text, STYLES[verdict.kind]),
+                Cell(verdict.text, STYLES[verdict.kind], short=_in_short(verdict)),
             )
         )
     header = ("strategy", "tasks", "better", "worse", "B − A", "p (Holm)", "verdict")
@@ -243,11 +273,21 @@ def _across(tasks: dict[str, TasksVerdict], measure: Measure, heading: str, word
         title="across tasks",
         group=printable(heading),
         left=frozenset({0, 6}),
+        optional=frozenset({2, 3, 5}),
         notes=(words,),
     )
 
 
-def _legend(options: Options, tasks: bool) -> str:
+def _in_short(verdict: TasksVerdict) -> str:
+    """`better 9/10`, `needs 6+ tasks`."""
+    if verdict.kind == "insufficient":
+        return f"needs {verdict.needed}+ tasks"
+    if verdict.kind == "undecided":
+        return "undecided"
+    return f"{verdict.kind} {max(verdict.wins, verdict.losses)}/{verdict.n}"
+
+
+def _legend(options: Options, margin: str, *, tasks: bool, wider: bool) -> str:
     measure = options.measure
     better = "higher" if measure.higher else "lower"
     taken = "" if measure.known else " (assumed for a plugin's metric)"
@@ -255,12 +295,12 @@ def _legend(options: Options, tasks: bool) -> str:
         f"A, B: means over the seeds that both have. B − A: their mean difference, ± 95% "
         f"{'t' if options.interval == 't' else 'bootstrap'}-interval; {better} is better{taken}. "
         f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
-        f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
+        f"by less than {margin}; open: neither is shown; its 95% "
         f"interval, and how many seeds would settle it if more seeds vary as these do. "
-        f"± other data: half-width of its 95% interval for other seeds and other test data, which "
-        f"no verdict uses. detects: the true difference that this many seeds detect with 80% "
-        f"power. Lines are not corrected for multiple tests: of 20 without a true difference, "
-        f"about one will show one. "
+        + (WIDER if wider else "")
+        + "detects: the true difference that this many seeds detect with 80% "
+        "power. Lines are not corrected for multiple tests: of 20 without a true difference, "
+        "about one will show one. "
         + (BOOTSTRAP if options.interval == "bootstrap" else "")
         + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
     ).rstrip()
@@ -304,7 +344,6 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "decided_at": verdict.stop and verdict.stop.at,
         "max_seeds": verdict.stop and verdict.stop.maximum,
         "stop": verdict.stop and verdict.stop.why,
-        "decided_by_seed": verdict.stop and verdict.stop.seed,
     }
 
 
@@ -314,6 +353,8 @@ def _missing(x: Comparison, measure: Measure) -> str | None:
         return None
     if x.interval.n < 2:
         return ONE_SEED
+    if x.verdict.stop is not None:
+        return ADDED
     if measure.name not in ON_TEST_EXAMPLES:
         return NO_FRACTION.format(metric=measure.name)
     return NOT_RECORDED
@@ -343,6 +384,6 @@ COLUMNS = (
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
     "verdict_text", "n50", "n80", "other_data_low", "other_data_high", "other_data_missing",
-    "decided_at", "max_seeds", "stop", "decided_by_seed",
+    "decided_at", "max_seeds", "stop",
 )  # fmt: skip
 """Keys of every row."""

@@ -57,7 +57,7 @@ def board(
     densities, controls = scope.filters.get("densities"), scope.filters.get("controls")
     tasks = {(task.suite, task.name) for task in scope.tasks.values()}
     there = [
-        s for s in samples(con, metric=measure.name, suites=scope.suites)
+        s for s in samples(con, metric=measure.name, suites=scope.suites, every_seed=True)
         if (s.suite, s.task) in tasks and s.source == s.task
     ]  # fmt: skip
     asked = [
@@ -80,11 +80,13 @@ def board(
     tables = []
     for place, group in groupby(found, key=_place):
         block = list(group)
-        shown = card(block, measure, margin, dense.get(place[:2]))
+        own = against.margin_of(place[0], margin)
+        shown = card(block, measure, own, dense.get(place[:2]))
         mark = f" {MARK}" * (place in gone)
         tables.append(replace(shown, title=shown.title + mark))
     rows = [row(x, measure) for x in found]
-    return Board("leaderboard", rows, tables, _legend(measure, margin))
+    words = against.margin_words(measure, margin, "the ticket")
+    return Board("leaderboard", rows, tables, _legend(measure, words) + _added_legend(found))
 
 
 def _place(x: Ingredient) -> CellPath:
@@ -97,10 +99,17 @@ def card(
 ) -> Table:
     """One label's table at one density; below it, which ingredients matter in a sentence."""
     first = found[0].ticket
-    means = [
-        f"{what} {measure.value(fmean(sample.values.values()))}"
+    there = [
+        (what, sample)
         for what, sample in (("ticket", first), ("dense", dense))
         if sample is not None and sample.values
+    ]
+    # of suites whose labels have unequal seeds, those that both have
+    common = set.intersection(*({*sample.values} for _, sample in there)) if there else set()
+    means = [
+        f"{what} {measure.value(fmean(sample.values[seed] for seed in common))}"
+        for what, sample in there
+        if common
     ]
     why: dict[tuple[bool, str], list[str]] = {}
     for x in found:
@@ -178,6 +187,17 @@ def row(x: Ingredient, measure: Measure) -> dict[str, Any]:
     }
 
 
+def _added_legend(found: Sequence[Ingredient]) -> str:
+    """What lines mean where seeds were added until decided; empty where none were."""
+    if all(x.line.verdict.stop is None for x in found):
+        return ""
+    return (
+        " Where seeds were added until decided (undecided 5/30: at 5 of at most 30 pairs of "
+        "seeds), a verdict takes p < .0064 at a look, equivalence p < .0072, and differences are "
+        "estimates at the stop with the repeated interval."
+    )
+
+
 def _line(x: Ingredient, measure: Measure) -> Line:
     interval, verdict = x.line.interval, x.line.verdict
     difference = "–"
@@ -194,11 +214,11 @@ def _line(x: Ingredient, measure: Measure) -> Line:
     )
 
 
-def _legend(measure: Measure, margin: float | None) -> str:
+def _legend(measure: Measure, margin: str) -> str:
     return (
         f"difference: of the tickets with the ingredient ablated to the tickets themselves, paired "
         f"by seed, ± 95% t-interval; {measure.direction}. matters: worse without it; does not "
-        f"matter: shown to differ by less than {measure.margin_words(margin, 'the ticket')}; "
+        f"matter: shown to differ by less than {margin}; "
         f"undecided ~4–7: neither is shown yet, and 4 seeds would settle it in 1 of 2 cases, 7 in "
         f"4 of 5; needs {LEAST}+: no verdict on fewer seeds. Lines are not corrected for multiple "
         f"tests: of 20 without a true difference, about one will show one. suites/README.md says "

@@ -91,6 +91,8 @@ class Ingredient:
             return f"{seeds}, needs {LEAST}+"
         if verdict.signs is not None:
             return f"{seeds} (sign test)"
+        if verdict.stop is not None:
+            return f"undecided ({verdict.stop.at} of {verdict.stop.maximum} seeds)"
         return f"{seeds}; {outlook(verdict.n, verdict.forecast)}"
 
     @property
@@ -101,6 +103,8 @@ class Ingredient:
             return self.kind
         if verdict.kind == "insufficient":
             return f"needs {LEAST}+"
+        if verdict.stop is not None:
+            return f"undecided {verdict.stop.at}/{verdict.stop.maximum}"
         return f"undecided {short_outlook(verdict.n, verdict.forecast)}"
 
 

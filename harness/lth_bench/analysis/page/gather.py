@@ -83,6 +83,7 @@ def suite_facts(
         moved[one.suite].append(one)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)
     answers = _cards(con, suites, asked)
+    against = baselines(con, resolve(con, Selection(suites=suites)))
     by_task = {key: task for card in answers.values() for key, task in _by_task(card).items()}
     for task in _tasks(con, suites, found, asked):
         where = (task.place.suite, "/".join(task.place.task))
@@ -96,7 +97,7 @@ def suite_facts(
             claims=claims_board(con, name, asked),
             transfers=moved[name],
             studies=studies[name],
-            gains=_gains(those, studies[name]),
+            gains=_gains(those, studies[name], against),
             asked=asked,
             card=answers.get(name),
         )
@@ -153,7 +154,7 @@ def _tasks(
                 evidence=evidence,
                 name=printable(names[place.suite][place.task]),
                 standings=_standings(by_task[where], by_cell[where], own),
-                words=Words.of(evidence.measure, own.margin(None), own.word),
+                words=Words.of(evidence.measure, own, None),
                 versus=own.short,
                 against=own.word,
                 matching=matched[where],
@@ -273,7 +274,9 @@ def _controls_after_tickets(found: Sequence[Standing]) -> tuple[Standing, ...]:
     ))  # fmt: skip
 
 
-def _gains(tasks: Sequence[TaskReport], studies: Sequence[Study]) -> list[TuningGain]:
+def _gains(
+    tasks: Sequence[TaskReport], studies: Sequence[Study], against: Baselines
+) -> list[TuningGain]:
     """Every tuned label against the same at the suite's own settings."""
     by_id = {study.study_id: study for study in studies}
     found = []
@@ -283,10 +286,12 @@ def _gains(tasks: Sequence[TaskReport], studies: Sequence[Study]) -> list[Tuning
             study = by_id.get(tuned.row["tuned_from"] or "")
             default = own.get((study.label, tuned.density)) if study is not None else None
             if study is not None and default is not None:
+                suite = task.place.suite
                 found.append(
                     gain_at_density(
                         task.name, tuned.name, default.sample, tuned.sample,
                         seen=study.seeds, steps=tuned.row["tuning_steps"], measure=task.measure,
+                        margin=against.margin_of(suite, None), level=against.level(suite),
                     )
                 )  # fmt: skip
     return found

@@ -7,10 +7,10 @@ import inspect
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from lth_bench.plugins.registry import Entry, load_registry
+from lth_bench.plugins.source import module_spec
 
 _CITED = re.compile(r"\(([^()]*\b(?:19|20)\d\d[^()]*)\)")
 _ARXIV = re.compile(r"\barXiv:\s?(\d{4}\.\d{4,5})\b", re.IGNORECASE)
@@ -102,12 +102,12 @@ def _docstring(entry: Entry) -> str:
     point = entry.point
     if point is None or not point.attr:
         return ""
+    spec = module_spec(point.module)
+    if spec is None or not spec.origin:
+        return ""
     try:
-        spec = find_spec(point.module)
-        if spec is None or not spec.origin:
-            return ""
         tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except Exception:  # whatever a stranger's package raises: a page without its text
+    except (OSError, ValueError, SyntaxError):  # an extension, or not UTF-8: without its text
         return ""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == point.attr:

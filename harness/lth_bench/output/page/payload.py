@@ -137,6 +137,8 @@ class Payload:
             found["m"] = self._array(panel.more, trace.more)
         if trace.shift != 1:
             found["d"] = float(f"{trace.shift:.{DIGITS}g}")
+        if trace.like:
+            found["i"] = self._name(trace.like, trace.control)
         if trace.hollow:
             found["o"] = 1
         if trace.look == "bars":

@@ -144,7 +144,7 @@ def page_context(report: ReportFacts) -> dict[str, Any]:
         "adaptive": adaptive_legend(
             s.row for suite in known for task in suite.tasks for s in task.standings
         ),
-        "margins": _for_each(report.measures, lambda m: m.margin_words(None, "the baseline")),
+        "margins": _for_each(report.measures, lambda m: _margins(known, m)),
         "worst": _for_each(report.measures, lambda m: m.worst_words),
         "fractions": any(measure.name in ON_TEST_EXAMPLES for measure in report.measures),
         "early_stops": _early_stops(known),
@@ -282,6 +282,17 @@ def _for_each(measures: Sequence[Measure], words: Callable[[Measure], str]) -> s
     if len(said) == 1:
         return next(iter(said))
     return "; ".join(f"{text} ({', '.join(names)})" for text, names in said.items())
+
+
+def _margins(known: Sequence[SuiteReport], measure: Measure) -> str:
+    """The margin of a metric in words; where suites have several, each with its suite."""
+    suites: dict[str, dict[str, None]] = {}
+    for suite in known:
+        for words in (task.words for task in suite.tasks if task.measure == measure):
+            suites.setdefault(words.margin + words.unit, {})[suite.name] = None
+    if len(suites) < 2:
+        return next(iter(suites), measure.margin_words(None, "the baseline"))
+    return " or ".join(f"{text} ({', '.join(own)})" for text, own in suites.items())
 
 
 def _early_stops(known: Sequence[SuiteReport]) -> list[Measure]:

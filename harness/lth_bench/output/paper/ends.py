@@ -55,14 +55,18 @@ def _end(ax: Axes, panel: Panel, trace: Trace) -> float:
 
 
 def spread_out(places: Sequence[float], gap: float = GAP) -> list[float]:
-    """Places from low to high in [0, 1], moved until they are `gap` apart, as little as two passes
-    can: up from below, and down again from the top.
+    """Places from low to high in [0, 1], moved as little as can be until they are `gap` apart.
+
+    Those that would overlap are spread around their mean, as `apart` in `page/templates/charts.js`
+    does. More than fit begin at 0 and end above 1.
     """
-    found = list(places)
-    for i in range(1, len(found)):
-        found[i] = max(found[i], found[i - 1] + gap)
-    top = 1.0
-    for i in reversed(range(len(found))):
-        found[i] = min(found[i], top)
-        top = found[i] - gap
-    return found
+    blocks: list[tuple[float, int]] = []  # sum and number of places, less what lies before them
+    for i, place in enumerate(places):
+        total, count = place - i * gap, 1
+        while blocks and blocks[-1][0] * count >= total * blocks[-1][1]:  # their means cross
+            below, many = blocks.pop()
+            total, count = total + below, count + many
+        blocks.append((total, count))
+    highest = max(0.0, 1.0 - (len(places) - 1) * gap)
+    lows = [min(highest, max(0.0, total / count)) for total, count in blocks for _ in range(count)]
+    return [low + i * gap for i, low in enumerate(lows)]

@@ -61,7 +61,7 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
     few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
     order = {"front": 0, "level": 1}
     for trace in sorted(traces, key=lambda t: order.get(t.look, 2)):
-        _draw_trace(ax, trace, x=x, y=y, look=looks.get(trace.name), few=few)
+        _draw_trace(ax, trace, x=x, y=y, look=looks.get(trace.like or trace.name), few=few)
 
 
 def _draw_note(ax: Axes, note: Remark, x: Axis, y: Axis) -> None:
@@ -219,11 +219,12 @@ def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
         return style | ({"linewidth": 0} if trace.look == "stairs" else {})
     style = {"color": look.light, "dashes": look.dashes or (None, None)}
     if trace.look in MARKED:
+        is_open = look.open or trace.hollow
         style |= {
             "marker": look.marker,
-            "markerfacecolor": "white" if look.open else look.light,
+            "markerfacecolor": "white" if is_open else look.light,
             "markeredgecolor": look.light,
-            "markeredgewidth": 0.7 if look.open else 0.3,
+            "markeredgewidth": 0.7 if is_open else 0.3,
         }
     if trace.look == "points":
         style["linestyle"] = "none"

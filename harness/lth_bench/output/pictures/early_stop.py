@@ -10,14 +10,16 @@ from lth_bench.analysis.measures import ACCURACY
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.metric import BELOW, densities_of, traces_of
 from lth_bench.output.pictures.model import Axis, Panel, Picture, Trace
-from lth_bench.output.pictures.ranges import density_axis, of_traces
+from lth_bench.output.pictures.ranges import density_axis, log_range, of_traces
 
 IMPROVING = "improving to the end"
-"""Name of the rings: seeds whose validation loss had no minimum before the last step."""
+"""Name of the open dots: seeds whose validation loss had no minimum before the last step."""
+APART = 2
+"""How many times as far apart as intervals the dots are drawn: many seeds have the same step."""
 SPACE = 0.04
 """Of the range of steps, left free above and below."""
 NOTE = (
-    "Left a dot for each seed, and a line through their means. A ring is a seed whose "
+    "Left a dot for each seed, and a line through their means. An open one is a seed whose "
     "validation loss was lowest at the last step: it still improved when training ended, so that "
     "the mean is too small."
 )
@@ -36,7 +38,7 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         panels.append(
             Panel(
                 title="Early-stop step: how soon it learns",
-                x=x,
+                x=replace(x, range=log_range([d * t.shift for t in shown for d in t.x if d])),
                 y=Axis(
                     title="Step of minimum validation loss",
                     format="steps",
@@ -86,8 +88,9 @@ def _from_first_to_last(traces: Sequence[Trace]) -> tuple[float, float]:
 
 def _seed_by_seed(steps: Sequence[Trace], stops: Sequence[Stops]) -> list[Trace]:
     """The means as lines without intervals, which would reach beyond the last step; each seed as a
-    dot, or as a ring if it was still improving.
+    dot, open if it was still improving: those of controls come last, since a legend has the first.
     """
+    steps = [replace(trace, reach=(), shift=trace.shift**APART) for trace in steps]
     shifts = {trace.name: trace.shift for trace in steps}
     dots, rings = [], []
     for one in stops:
@@ -104,5 +107,6 @@ def _seed_by_seed(steps: Sequence[Trace], stops: Sequence[Stops]) -> list[Trace]
         dots.append(dot)
         if at := [i for i, improving in enumerate(one.improving) if improving]:
             x, y = [one.x[i] for i in at], [one.step[i] for i in at]
-            rings.append(replace(dot, x=x, y=y, name=IMPROVING, control="none", hollow=True))
-    return [*(replace(trace, reach=()) for trace in steps), *dots, *rings]
+            rings.append(replace(dot, x=x, y=y, name=IMPROVING, like=one.name, hollow=True))
+    rings.sort(key=lambda ring: ring.control != "none")
+    return [*steps, *dots, *rings]

@@ -82,6 +82,9 @@ class Trace:
 
     name: str
     """Of the subject it stands for, whose look it has; any other is drawn in grey."""
+    like: str = ""
+    """A subject whose look it has and with which it is switched off, where its own name says
+    something else: what several subjects have, such as seeds that still improved."""
     control: str
     """`none` for the ticket itself; controls of one kind are switched together."""
     look: TraceLook
@@ -102,7 +105,7 @@ class Trace:
     shift: float = 1.0
     """x is drawn at x · shift, so that the intervals of several lines do not hide each other."""
     hollow: bool = False
-    """Whether markers are circles instead of dots, where the trace stands for no subject."""
+    """Whether markers are open; of a subject, its look says so too."""
     width: float = 0.8
     """Of bars, in the unit of x."""
     when: Sequence[int] = ()

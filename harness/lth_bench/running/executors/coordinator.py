@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -41,8 +42,13 @@ from lth_bench.running.usage import TELLING, UsageLedger, WorkerUse
 if TYPE_CHECKING:
     from lth_bench.running.executors.worker import WorkerConfig
 
-LOST = 16
-"""Workers that may be lost with their server or their node, before that is charged as a death."""
+LOST = 8
+"""Times that an experiment may be lost with its node, or with the server of all workers, before
+that is charged as a death: of many nodes some are lost whatever runs, but an experiment may also be
+what ends them.
+"""
+LOST_IDLE = 16
+"""The same of workers that ran nothing."""
 STILLBORN = 4
 """Workers in a row that end before they run anything, after which the run does: it is no fault of
 the experiments.
@@ -81,7 +87,8 @@ class Executor(ABC, Generic[L]):
     def __init__(self, config: WorkerConfig, devices: Sequence[str]) -> None:
         self.config, self._devices = config, list(devices)
         self._stillborn = 0
-        self._lost = 0
+        self._lost = Counter[str]()
+        """experiment_id → times that it was lost so; "" of workers that ran nothing."""
         self._workers: list[_Worker[L]] = []
         self._schedule = Schedule([])
         self._ledger = UsageLedger(self.now)
@@ -175,8 +182,8 @@ class Executor(ABC, Generic[L]):
         if ended is not None:
             self._workers.remove(worker)
             worker.link.kill()  # what watched over it on another machine gives up its place
-            self._use(worker).processes += 1
             self._bury(worker, ended)
+            self._ledger.replace(worker.slot)
             self._begin(worker.device, worker.slot)
 
     def _stop(self, *, heard: bool = False, grace: float | None = None) -> None:
@@ -315,8 +322,7 @@ class Executor(ABC, Generic[L]):
         running = worker.live.get(ended.running)
         unit = WorkUnit(tuple(worker.live.values()), worker.deaths)
         # a hook may exit with the code that tells of a lost server
-        if ended.lost and running is None and self._lost < LOST:
-            self._lost += 1
+        if ended.lost and running is None and self._uncharged(worker):
             self._schedule.back(unit)
             self._tell(worker, unit.items, ended.lost)
             return
@@ -340,6 +346,12 @@ class Executor(ABC, Generic[L]):
         times = "once" if unit.deaths == 1 else f"{unit.deaths} times"
         reason = f"the worker process died {times}; the last one {ended.how}"
         self._give_up(worker, given_up, "failed", reason)
+
+    def _uncharged(self, worker: _Worker[L]) -> bool:
+        """Whether what a worker ran is not to blame that it was lost."""
+        known = list(worker.live) or [""]
+        self._lost.update(known)
+        return all(self._lost[name] <= (LOST if name else LOST_IDLE) for name in known)
 
     def _expire(self, worker: _Worker[L], ended: Ended) -> None:
         """A worker was ended in which something took too long. Whose code it was is out of time.

@@ -170,6 +170,11 @@ class RayCluster:
             )
         names = [f"cuda:{i}" for i in range(each)] if self._on_gpus else ["cpu"] * each
         self._each, self.workers = each, [",".join(names)] * count
+        note = (
+            f"{self._share} workers share a GPU: {count} were asked for, and the cluster has "
+            f"{self._gpus:g} GPUs now; for a GPU each, start when all have joined"
+        )
+        self.devices = replace(self.devices, notes=(note,) if self._share > 1 else ())
 
     @property
     def _on_gpus(self) -> bool:
@@ -197,8 +202,14 @@ class RayCluster:
             return {"num_cpus": self._each}
         if self._each > 1:
             return {"num_cpus": self._each, "num_gpus": self._each}
-        share = math.ceil(len(self.workers) / self._gpus) if self._gpus else 1
+        share = self._share
         return {"num_cpus": 1, "num_gpus": round(1 / share, 4) if share > 1 else 1}
+
+    @property
+    def _share(self) -> int:
+        """Workers on one GPU."""
+        alone = not self._on_gpus or self._each > 1 or not self._gpus
+        return 1 if alone else math.ceil(len(self.workers) / self._gpus)
 
     def require_dtype(self, dtype: str, recipe: str) -> None:
         """Nodes are taken for alike; of their GPUs this machine knows nothing."""

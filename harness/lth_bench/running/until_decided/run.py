@@ -101,7 +101,10 @@ class UntilDecided:
         self.seeds, self.plan, self.recorder = due.seeds, plan, recorder
         self.schedule = Schedule(())
         self.schedule.more = self._more
-        self._told = {_identity(record) for record in due.told}
+        self._told = {_place(record): _said(record) for record in due.told}
+        """Of each look that the journal has, what its newest record says: the one that counts."""
+        self._changed: set[tuple[Any, ...]] = set()
+        """Comparisons of which a look is new or says something else than before."""
         self._waiting: dict[str, Planned] = {}
         """Added, and not begun yet."""
         self._later: dict[int, list[Planned]] = {}
@@ -173,8 +176,11 @@ class UntilDecided:
     def _tell_looks(self) -> None:
         for unit, row, i in self.seeds.new_looks():
             record = look_record(unit, row, i, self.plan.suite.baseline)
-            if _identity(record) not in self._told:
-                self._told.add(_identity(record))
+            place, said = _place(record), _said(record)
+            # with it go all later ones, so that a comparison's last look is its newest record
+            if self._told.get(place) != said or place[1:] in self._changed:
+                self._changed.add(place[1:])
+                self._told[place] = said
                 self.recorder.journal.append({**record, "run_id": self.recorder.run_id})
 
 
@@ -230,10 +236,19 @@ def look_record(unit: SeedUnit, row: SeedRow, i: int, baseline: str) -> dict[str
     }
 
 
-def _identity(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two records of a look the same one."""
+def _place(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which look a record is of, its number of pairs first: of two with one place the newer one
+    counts.
+    """
     look = record.get("look") or {}
     names = ("suite", "model", "dataset", "recipe", "label", "target_density")
-    own = ("n", "verdict", "stop", "difference", "margin", "max_seeds", "source_model",
-           "source_dataset", "source_recipe")  # fmt: skip
-    return (*(record.get(name) for name in names), *(look.get(name) for name in own))
+    source = ("source_model", "source_dataset", "source_recipe")
+    of = (*(record.get(name) for name in names), *(look.get(name) for name in source))
+    return (look.get("n"), *of)
+
+
+def _said(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What it says of the look."""
+    look = record.get("look") or {}
+    names = ("verdict", "stop", "difference", "margin", "max_seeds")
+    return tuple(look.get(name) for name in names)

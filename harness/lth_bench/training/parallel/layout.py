@@ -19,6 +19,7 @@ from lth_bench.training.engine.network import Network
 from lth_bench.training.input.batches import BatchSource, make_batch_source
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.parallel.batch_norm import replica
+from lth_bench.training.parallel.dropout import draws_as_one_device, share_dropout
 from lth_bench.training.parallel.group import Ranks
 from lth_bench.training.parallel.refusals import leaves_parameters_out
 from lth_bench.training.randomness import seed_of
@@ -57,6 +58,10 @@ class DataParallel(Plain):
         self.group, self._crew = group, crew
         self._stale = True
         self._replica = replica(network.module, network.device)
+        self.draws_as_one = draws_as_one_device(network)
+        """Whether random numbers of a forward pass, such as dropout's, are those of one device."""
+        if self.draws_as_one:
+            share_dropout(self._replica, group.share)
         super().__init__(network, data, recipe, 1)
         self._parallel = DistributedDataParallel(
             self._replica,
@@ -120,7 +125,11 @@ class DataParallel(Plain):
         self._stale = True
 
     def forward_seed(self, done: int) -> int:
-        """Other numbers on every rank, or all parts of a batch would lose the same units."""
+        """Other numbers on every rank where each draws for its part alone, or all parts of a batch
+        would lose the same units.
+        """
+        if self.draws_as_one:
+            return super().forward_seed(done)
         step = self._starts[0] + done
         return seed_of("forward", self._seeds[0], step, "rank", self.group.share.rank)
 

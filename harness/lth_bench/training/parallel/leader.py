@@ -95,6 +95,17 @@ class RankLeader:
         self._layout = (bench, recipe, made)
         return made
 
+    @property
+    def note(self) -> str | None:
+        """What a user should know of the layout at hand."""
+        if self._layout is None or self._layout[2].draws_as_one:
+            return None
+        return (
+            f"its network draws random numbers in other ways than nn.Dropout, so each of the "
+            f"{self._layout[1].devices} devices draws its own: trainings are as good as those of "
+            f"one device, but not the same"
+        )
+
     def tell(self, *command: object) -> None:
         """Let every follower do the same."""
         for follower in self._followers:

@@ -90,13 +90,14 @@ def _gained(gains: Sequence[TuningGain], measure: Measure) -> Grid:
     ]
     unit = measure.value_unit
     points = f", in {measure.difference_unit}" if measure.difference_unit else ""
+    levels = " or ".join(f"{100 * x:.4g}%" for x in sorted({gain.level for gain in gains}))
     columns = (
         Column("task", numeric=False),
         Column("method", numeric=False),
         Column("density %", "weights kept"),
         Column(f"own settings {unit}".rstrip(), f"{measure.words} at the suite's own settings"),
         Column(f"tuned {unit}".rstrip(), f"{measure.words} with what tuning found"),
-        Column("tuned − own", f"mean difference, seed by seed{points}, ± 95% interval"),
+        Column("tuned − own", f"mean difference, seed by seed{points}, ± {levels} interval"),
         Column("verdict", "of tuned against own settings", numeric=False),
         Column("n", "pairs of seeds"),
         Column("tuning", "training steps of the search"),

@@ -3,11 +3,12 @@
 const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
-// One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
+// One-letter keys of traces: s name and control, i the name whose look it has where that is another, k look, x, y, e half-widths of the intervals,
 // f how far they reach down where that differs, g half-widths of the second intervals, n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
-  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f), wide: numbers(trace.g),
+  const like = DATA.names[trace.i]?.[0];
+  return { name, control, like, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f), wide: numbers(trace.g),
     n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
     hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
@@ -71,9 +72,10 @@ const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 const escaped = text => text.replace(/[&<>]/g, character => ESCAPES[character]);
 
 function styleOf(mark, theme) {
-  const own = DATA.series[mark.name];
-  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: mark.hollow ?? false };
-  return { ...own, colour: own[theme.dark ? 'dark' : 'light'] };
+  const own = DATA.series[mark.like ?? mark.name];
+  const hollow = mark.hollow ?? false;
+  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow };
+  return { ...own, colour: own[theme.dark ? 'dark' : 'light'], hollow: hollow || own.hollow };
 }
 
 const faded = (hex, alpha) => {
@@ -84,7 +86,7 @@ const faded = (hex, alpha) => {
 const seeds = number => (number === 1 ? '1 seed' : `${number} seeds`);
 
 function hover(panel, axis, trace, index) {
-  const lines = [`<b>${escaped(trace.name)}</b>`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
+  const lines = [`<b>${escaped(trace.like ?? trace.name)}</b>${trace.like ? `, ${escaped(trace.name)}` : ''}`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
   if (trace.high && trace.high[index] !== null) {
     lines.push(`95% interval ${shown(axis, trace.low[index])} to ${shown(axis, trace.high[index])}`);
   }
@@ -171,17 +173,23 @@ function tracesOf(panel, axis, given, theme) {
 
 // Colours from the lowest value to the highest, as plotly wants them.
 const colourscale = z => (z.reverse ? [...DATA.heat].reverse() : DATA.heat).map((colour, i, all) => [i / (all.length - 1), colour]);
-const colourbar = (z, theme) => ({ thickness: 10, outlinewidth: 0, len: 1, title: { text: titled(z), side: 'right' },
+const colourbar = (z, theme, inner) => ({ thickness: 10, outlinewidth: 0, len: 1, title: { text: inLines(titled(z), inner / 6.2), side: 'right' },
   tickfont: { color: theme.quiet } });
 
-function heatTrace(panel, axis, heat, theme) {
+// A text in two lines where it has more letters than fit in one.
+function inLines(text, letters) {
+  const middle = text.lastIndexOf(' ', Math.ceil(text.length / 2));
+  return text.length <= letters || middle < 1 ? text : `${text.slice(0, middle)}<br>${text.slice(middle + 1)}`;
+}
+
+function heatTrace(panel, axis, heat, theme, inner) {
   const { x, y, z } = heat;
   const [zmin, zmax] = panel.z.ends ?? [];
   return {
     type: 'heatmap', z, colorscale: colourscale(panel.z), zmin, zmax, hoverinfo: 'text',
     ...(heat.texts && { xgap: 1.5, ygap: 1.5 }),
     hovertext: z.map((row, j) => row.map((_, i) => hoverCell(panel, axis, heat, j, i).join('<br>'))),
-    colorbar: colourbar(panel.z, theme),
+    colorbar: colourbar(panel.z, theme, inner),
   };
 }
 
@@ -368,33 +376,33 @@ function drawing(panel, axis, marks, theme, width) {
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
   const { heats, polygons, rasters, notes } = marks;
   let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
-  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.7 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
+  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.6 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
   if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
-  const owners = [];
+  const owners = []; // the names in the legend that each of them stands for
   const add = (trace, owner) => {
     trace.uid = `t${made.length}`;
     made.push(trace);
     owners.push(owner);
   };
-  for (const raster of rasters) add(rasterTrace(raster), null);
-  for (const polygon of polygons) add(polygonTrace(panel, polygon, theme), polygon.name);
+  for (const raster of rasters) add(rasterTrace(raster), []);
+  for (const polygon of polygons) add(polygonTrace(panel, polygon, theme), [polygon.name]);
   const order = { front: 0, level: 1 };
   for (const trace of [...traces].sort((a, b) => (order[a.look] ?? 2) - (order[b.look] ?? 2))) {
-    for (const one of tracesOf(panel, axis, trace, theme)) add(one, trace.name);
+    for (const one of tracesOf(panel, axis, trace, theme)) add(one, [trace.name, trace.like]);
   }
   const sized = heats.length && heats[0].texts ? writtenSize(heats[0], panel, axis, width) : null;
   for (const heat of heats) {
-    add(heatTrace(panel, axis, heat, theme), null);
+    add(heatTrace(panel, axis, heat, theme, (sized?.height ?? height) - 76), []);
     const written = sized && writtenTrace(panel, heat, theme, sized.cell);
-    if (written) add(written, null);
+    if (written) add(written, []);
   }
   const highest = Math.max(0, ...traces.flatMap(trace => trace.high ?? trace.y).filter(value => value !== null));
   const layout = {
     width, height, autosize: false, showlegend: false, hovermode: 'closest', hoverdistance: 18, barmode: 'overlay',
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', colorway: [theme.text],
     font: { family: theme.font, size: 12, color: theme.quiet },
-    margin: { l: 40, r: 10, t: 26, b: 50 }, dragmode: theme.mouse ? 'zoom' : false,
+    margin: { l: 40, r: 14, t: 26, b: 50 }, dragmode: theme.mouse ? 'zoom' : false,
     hoverlabel: { bgcolor: theme.page, font: { family: theme.font, size: 12.5, color: theme.text }, align: 'left' },
     xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
     yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
@@ -421,14 +429,16 @@ function drawing(panel, axis, marks, theme, width) {
     return { traces: made, layout, owners };
   }
   for (const { x, y } of heats) { // cells of one size, whatever lies between two of them
-    const cells = (at, own) => {
-      const every = Math.ceil(at.length * 34 / (width - 100));
+    const size = Math.min((width - 150) / x.length, (height - 86) / y.length);
+    const cells = (at, own, gap) => {
+      const names = at.map(value => (own.format === 'value' ? minus(String(Number(value.toPrecision(2)))) : shown(own, value)));
+      const every = Math.ceil(gap(Math.max(...names.map(name => name.length))) / size);
       const tickvals = at.map((_, index) => index).filter(index => index % every === 0);
-      return { tickvals, ticktext: tickvals.map(index => shown(own, at[index])), range: [-0.5, at.length - 0.5], showgrid: false,
+      return { tickvals, ticktext: tickvals.map(index => names[index]), range: [-0.5, at.length - 0.5], showgrid: false,
         showline: false, ticks: '', constrain: 'domain' };
     };
-    Object.assign(layout.xaxis, cells(x, panel.x));
-    Object.assign(layout.yaxis, cells(y, axis), { scaleanchor: 'x' });
+    Object.assign(layout.xaxis, cells(x, panel.x, letters => 7 * letters + 6), { tickangle: 0 });
+    Object.assign(layout.yaxis, cells(y, axis, () => 16), { scaleanchor: 'x' });
   }
   return { traces: made, layout, owners };
 }

@@ -121,7 +121,7 @@ class Figures {
     return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own), notes: panel.notes.filter(note => this.fits(note.when)) };
   }
 
-  isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
+  isOn(mark) { return !this.off.has(mark.name) && !this.off.has(mark.like) && !this.off.controls.has(mark.control); }
 
   draw(place, colours = theme(), width = place.figure.clientWidth) {
     if (!window.Plotly || place.figure.hidden || width === 0) return;
@@ -156,10 +156,10 @@ class Figures {
     const controls = [...new Set([...found.values()].map(mark => mark.control))].filter(control => control !== 'none');
     for (const [name, mark] of found) {
       if (this.off.controls.has(mark.control)) continue;
-      const made = button(name, this.isOn(mark), () => this.off.flip(this.off, name));
+      const made = button(name, !this.off.has(name), () => this.off.flip(this.off, name));
       const text = document.createElement('bdi');
       text.textContent = name;
-      made.append(swatch(mark, colours), text);
+      made.append(swatch({ ...mark, like: undefined }, colours), text);
       for (const event of ['pointerenter', 'focus']) made.addEventListener(event, () => this.highlight(name));
       for (const event of ['pointerleave', 'blur']) made.addEventListener(event, () => this.highlight(null));
       buttons.push(made);
@@ -180,7 +180,7 @@ class Figures {
     for (const place of this.places) {
       place.owners.forEach((owner, index) => {
         for (const layer of place.plot.querySelectorAll(`.tracet${index}`)) {
-          layer.style.opacity = name === null || owner === name ? '' : '0.12';
+          layer.style.opacity = name === null || owner.includes(name) ? '' : '0.12';
         }
       });
     }
@@ -193,7 +193,7 @@ class Figures {
       const axis = this.axis(data);
       for (const mark of this.marks(data).traces.filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
         mark.y.forEach((y, i) => rows.push([
-          data.title, mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
+          data.title, mark.like ? `${mark.like}, ${mark.name}` : mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
           mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '',
           mark.wideHigh && mark.wideHigh[i] !== null ? `${shown(axis, mark.wideLow[i])} to ${shown(axis, mark.wideHigh[i])}` : '']));
       }
