@@ -140,7 +140,8 @@ def _broken(table: Table, column: int, width: int, short: bool) -> Table:
     for block in table.blocks:
         lines: list[Line] = []
         for line in block:
-            parts = textwrap.wrap(_texts(line, short)[column], width) or [""]
+            text = _texts(line, short)[column]
+            parts = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
             for number, part in enumerate(parts):
                 rest = line if number == 0 else (Cell(""),) * len(line)
                 whole = Cell(part, line[column].style)

@@ -213,10 +213,21 @@ def test_before_the_first_look_no_line_has_a_verdict(sample):
 def test_before_the_first_look_a_lost_or_unreached_seed_fails(sample):
     base = added(sample, "old", plus(*[0] * 4))
     (lost,) = lines([base], [added(sample, "new", {0: 0.91}, lost=[1])])
-    assert (lost.text, lost.short, lost.regressed) == ("B lost 1 of 2 seeds", "B lost 1/2", True)
+    assert (lost.text, lost.short, lost.regressed) == ("B lost 1 of 4 seeds", "B lost 1/4", True)
+    later = added(sample, "new", {}, lost=[0, 3], missing=[1, 2])
+    (lost,) = lines([base], [later])
+    assert lost.text == "B lost 2 of 4 seeds"
     (gone,) = lines([base], [added(sample, "new", {}, skipped=[0, 1, 2, 3])])
     assert gone.text == "B cannot reach the density on 4 of 4 seeds"
     assert (gone.short, gone.interval) == ("B skipped 4/4", None)
+
+
+def test_a_short_verdict_tells_a_margin_of_steps_in_full(sample):
+    """5% of 20,000 steps."""
+    a = sample("old", 0.5, dict.fromkeys(range(4), 20000.0))
+    b = sample("new", 0.5, {seed: 20_100.0 + seed for seed in range(4)})
+    (found,) = lines([a], [b], Options(measure("early_stop_step")))
+    assert found.short == "worse <1000" and found.text == "worse (by less than 1000 steps)"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 HEADER = ("claim", "required", "published", "ours", "95% interval", "n", "verdict")
 ADDED = (
-    " Where seeds were added until decided, the interval is that of a look, {levels}: over all "
-    "looks together each claim is called reproduced, or not reproduced, by mistake in at most 5% "
-    "of cases; of these {count}, expect {wrong:.1f} at most. Nothing is corrected for their number."
+    " Where seeds were added until decided, a claim is judged on the seeds of its last look (6/7: "
+    "the seventh came after it), and the interval is that of a look, {levels}: over all looks "
+    "together each claim is called reproduced, or not reproduced, by mistake in at most 5% of "
+    "cases; of these {count}, expect {wrong:.1f} at most. Nothing is corrected for their number."
 )
 
 STYLES: dict[str, Style] = {

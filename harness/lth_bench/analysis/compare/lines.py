@@ -82,8 +82,8 @@ class Comparison:
         if self.verdict.kind == "equivalent":
             return "equivalent"
         if self.verdict.kind in ("better", "worse") and self.verdict.within:
-            scale = 100 if self.verdict.unit == "points" else 1
-            return f"{self.verdict.kind} <{scale * self.verdict.margin:.3g}"
+            size = (100 if self.verdict.unit == "points" else 1) * self.verdict.margin
+            return f"{self.verdict.kind} <{size:{'.0f' if size >= 100 else '.3g'}}"
         if self.verdict.kind != "open":
             return None
         if self.verdict.signs is not None:
@@ -155,7 +155,7 @@ def _line(
     found = adaptive(samples_a, samples_b, options.measure, options.margin)
     if found is not None and order is None:
         verdict, mean_a, mean_b = found
-        if verdict.kind == "insufficient" and lost_a | lost_b:
+        if verdict.kind in ("insufficient", "failed") and lost_a | lost_b:
             # a density that a seed cannot reach is none that more seeds would tell of
             lost = len(lost_a | lost_b)
             verdict = replace(verdict, kind="failed", lost=lost, planned=len(planned))

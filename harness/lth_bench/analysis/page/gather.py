@@ -85,7 +85,7 @@ def suite_facts(
     answers = _cards(con, suites, asked)
     against = baselines(con, resolve(con, Selection(suites=suites)))
     by_task = {key: task for card in answers.values() for key, task in _by_task(card).items()}
-    for task in _tasks(con, suites, found, asked):
+    for task in _tasks(con, suites, found, asked, against):
         where = (task.place.suite, "/".join(task.place.task))
         tasks[task.place.suite].append(replace(task, card=by_task.get(where)))
     reported = [
@@ -112,10 +112,10 @@ def _tasks(
     suites: Sequence[str],
     found: Sequence[proofs.TaskEvidence],
     asked: Measure | None,
+    against: Baselines,
 ) -> list[TaskReport]:
     """Each task's evidence with its rows of the leaderboards."""
-    scope = resolve(con, Selection(suites=suites))
-    against = baselines(con, scope)
+    scope = against.scope
     by_task: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
     by_cell: dict[tuple[str, str], dict[CellKey, Sample]] = defaultdict(dict)
     for sample in samples(con, metric="score" if asked is None else asked.name, suites=suites):
