@@ -127,6 +127,7 @@ def test_without_the_dense_network_there_are_times_and_no_speed_ups(
     lines: list[str] = []
     assert measure(request_, lines.append).measured == 2
     assert "batch 1: dense not timed: OutOfMemoryError" in lines[0]
+    assert "masked not timed" not in lines[0]
     found = rows(request_.results)
     assert found["early_bird", 1, "masked"]["median_seconds"] > 0
     assert found["early_bird", 1, "masked"]["speedup"] is None

@@ -49,6 +49,7 @@ def test_what_a_run_writes_is_sound() -> None:
         ("decide", {"margin": None}, "must be an object with margin"),
         ("decide", {"margin": "wide", "max_seeds": 8}, "must be an object with margin"),
         ("decide", {"margin": None, "max_seeds": True}, "must be an object with margin"),
+        ("decide", {"margin": 10**400, "max_seeds": 8}, "must be an object with margin"),
         ("looks", [], "looks in its metadata must be an object with lists of equal length"),
         ("looks", {**SAID["looks"], "n": []}, "must be an object with lists of equal length"),
         ("looks", {**SAID["looks"], "n": ["3"]}, "must be an object with lists"),
@@ -60,7 +61,9 @@ def test_a_value_of_another_type_is_one_short_sentence(key: str, value: Any, tol
     assert len(wrong) == 1 and told in wrong[0] and len(wrong[0]) < 500
 
 
-@pytest.mark.parametrize("text", [None, b"", "no JSON", "[1]", '{"format": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text", [None, b"", "no JSON", "[1]", "[" * 100_000, '{"format": 1}', b"\xff\xfe"]
+)
 def test_what_is_no_such_object_is_told(text: Any) -> None:
     assert metadata(text)[1][0].startswith("its metadata has no 'lth_bench' with format, suite")
 

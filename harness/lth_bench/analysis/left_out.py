@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.samples import Sample, samples
-from lth_bench.analysis.seed_pairs import fates_of, in_order
+from lth_bench.analysis.seed_pairs import dense_label, fates_of, in_order
 from lth_bench.store.records import DROPPED
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ STOPPED = """
         ) = 1
     )
     WHERE stop IN ('decided', 'futile')
+        AND suite IN (SELECT suite FROM suites WHERE max_seeds IS NOT NULL)
         AND n IS NOT NULL AND max_seeds IS NOT NULL  -- as a stranger's record may have it
 """
-"""The last look of each comparison that it ended: it holds whatever comes later."""
+"""The last look of each comparison that it ended, of suites whose last run added seeds: it holds
+whatever comes later."""
 ENDED = """
     SELECT suite, model || '/' || dataset || '/' || recipe,
         source_model || '/' || source_dataset || '/' || source_recipe,
@@ -79,7 +81,7 @@ def _references(found: Sequence[Sample]) -> dict[tuple[str, str], str]:
     for s in found:
         if s.strategy == "dense":
             labels.setdefault((s.suite, s.task), set()).add(s.label)
-    return {at: min(names, key=lambda x: (x != "dense", x)) for at, names in labels.items()}
+    return {at: dense_label(names) for at, names in labels.items()}
 
 
 def _base(

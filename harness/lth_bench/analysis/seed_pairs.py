@@ -4,7 +4,7 @@ are judged: the same for the run that adds them, for boards and for simulations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +45,13 @@ class SeedPairs:
         """Seeds before that of the n-th pair that are no pair."""
         used = self.seeds[:n]
         return set(range(used[-1])) - set(used) if used else set()
+
+
+def dense_label(labels: Iterable[str]) -> str:
+    """Of a task's labels that use `dense`, the one whose runs are its dense runs, as the macro
+    `dense_of` has it.
+    """
+    return min(labels, key=lambda label: (label != "dense", label), default="dense")
 
 
 def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:

@@ -82,6 +82,8 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
         if not json_:
             print_end(runs[0])
         if (after := comparison(paths, runs[0])) is not None:
+            if not json_:
+                print("next: own and tuned settings, on the test split", flush=True)
             runs.append(follow(paths, make_progress(), after.run_id))
             if not json_:
                 print_end(runs[1])
@@ -113,9 +115,7 @@ def print_end(run: RecordedRun) -> None:
     print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
     if (used := summed_up(recorded_uses(run.workers))) is not None:
         print(used)
-    if run.compares:
-        print("next: own and tuned settings, on the test split", flush=True)
-    elif run.tuning and run.compares is None and run.state == "complete":
+    if run.tuning and run.compares is None and run.state == "complete":
         print("its comparison on the test split is a run of its own: lth-bench ls runs")
     if run.left:
         print(f"the run has ended; rerun its command to resume: {run.command}")

@@ -54,7 +54,8 @@ class ImageFolder:
     stored: Annotated[int, Range(1, 4096)] | None = None
     """Height and width in pixels that are kept of the scaled images, from `size`, the default, to
     `resize`: a recipe's crops of random size are cut from them. All else uses the middle of `size`
-    pixels, as ever."""
+    pixels: the same as without `stored` where `stored` - `size` is divisible by 4, otherwise up to
+    a pixel beside it."""
     channels: Literal[1, 3] = 3
     """3 for colour, 1 for greyscale."""
     test_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.2

@@ -222,8 +222,9 @@ def _speeds(forms: Sequence[FormTime]) -> str:
         return f"not timed: {none}"
     told = []
     for form in forms:
-        if form["reason"] is None and "speedup" in form:
-            told += [f"{form['form']} {form['speedup']:.2f}×"] * (form["form"] != "dense")
-        elif form["form"] in ("dense", "masked"):
-            told.append(f"{form['form']} not timed: {form['reason']}")
+        if form["reason"] is not None:
+            if form["form"] in ("dense", "masked"):
+                told.append(f"{form['form']} not timed: {form['reason']}")
+        elif form["form"] != "dense" and "speedup" in form:
+            told.append(f"{form['form']} {form['speedup']:.2f}×")
     return ", ".join(told)

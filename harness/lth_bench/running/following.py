@@ -111,7 +111,9 @@ def comparison(
     ended = False
     here = tuning.host == socket.gethostname()
     while True:
-        gone = here and not is_alive(tuning.pid or 0)  # before the journal is read
+        # before the journal is read; a process id may be another's by now, so both end
+        gone = here and not is_alive(tuning.pid or 0)
+        late = waited >= PLANNING and not _alive(paths, tuning)
         for record, end in Journal(paths).read(offset):
             offset = end
             kind, run_id = record["record"], record.get("run_id")
@@ -121,7 +123,7 @@ def comparison(
                 found = str(run_id)
             elif kind == "started" and found and run_id == found:
                 return next(r for r in recorded_runs(paths) if r.run_id == found)
-        if gone or (waited >= PLANNING and not here):
+        if gone or late:
             return None
         sleep(PAUSE)
         waited += PAUSE

@@ -9,8 +9,8 @@ from typing import Any, Literal
 WorkerState = Literal["starting", "busy", "queued", "idle", "gone"]
 """`starting`: its process starts, or it waits for a place in the cluster; `busy`: it has
 experiments; `queued`: it has none, though some are queued, as while all that is left waits for a
-dense run; `idle`: nothing is left for it; `gone`: its process ended, and none has followed it
-there; its replacement waits for a place, or has another."""
+dense run; `idle`: nothing is left for it; `gone`: its process ended and none has followed it
+there (its replacement waits for a place, or has another), or it was left out as unfit."""
 
 
 TELLING = 2.0

@@ -27,7 +27,11 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return False
+    with suppress(OverflowError):  # a whole number beyond every float
+        return math.isfinite(value)
+    return False
 
 
 def _is_text_or_null(value: Any) -> bool:
@@ -117,7 +121,7 @@ def metadata(text: str | bytes | None) -> tuple[dict[str, Any], list[str]]:
     """
     said: Any = None
     if text is not None:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             said = json.loads(text)
     if not isinstance(said, dict) or any(key not in said for key in ABOUT):
         return {}, [f"its metadata has no {KEY!r} with {', '.join(ABOUT)}"]

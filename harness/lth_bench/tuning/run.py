@@ -69,7 +69,8 @@ def tune_suite(
 
     With `restart` the suite's studies start again. With `take_over` this process also runs the
     unfinished trials of other processes, because the user knows that these have ended. `compares`
-    tells followers that a run which compares settings comes next, if the studies are complete.
+    tells followers that a run which compares settings comes next, if the studies are complete and
+    a trial has a value.
     """
     from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check, require_storage
@@ -200,7 +201,7 @@ def _tune_at(
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)
-                ended = summary.complete
+                ended = summary.complete and any(loop.scores.values.values())
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()

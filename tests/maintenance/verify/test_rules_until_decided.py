@@ -80,3 +80,12 @@ def test_rows_at_a_fixed_number_of_seeds_are_retried(told: Callable[..., list[st
         "mine: 1 rows are interrupted; rerun the suite, which does what is left",
         "mine: 2 rows are oom; rerun the suite with --retry oom",
     ]
+
+
+def test_old_looks_excuse_nothing_where_the_last_run_had_fixed_seeds(
+    told: Callable[..., list[str]],
+) -> None:
+    stopped = {"imp": (4, 3, "decided")}
+    assert told("complete", outcomes=OOM, adaptive=False, stopped=stopped) == [
+        "mine: 2 rows are oom; rerun the suite with --retry oom"
+    ]

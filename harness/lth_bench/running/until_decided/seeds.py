@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.seed_pairs import dense_label
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.until_decided.units import Outcomes, SeedRow, SeedUnit, UnitKey
 from lth_bench.stats.sequential import FEWEST
@@ -184,6 +185,5 @@ class DueSeeds:
 
 
 def _reference(experiments: Iterable[Experiment]) -> str:
-    """The label whose runs are a task's dense runs, as the macro `dense_of` has it."""
-    labels = {e.label for e in experiments if e.strategy == "dense"}
-    return min(labels, key=lambda label: (label != "dense", label), default="dense")
+    """The label whose runs are a task's dense runs."""
+    return dense_label(e.label for e in experiments if e.strategy == "dense")

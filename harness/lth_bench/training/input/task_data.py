@@ -137,7 +137,8 @@ class TaskData(ABC):
     def normalise(self, x: Tensor) -> Tensor:
         """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and
         standard deviation 1 over the training split; tokens are unchanged. Of images that are
-        stored larger than networks see them, the middle.
+        stored larger than networks see them, the middle, with mean and deviation of all pixels
+        that are stored.
         """
         if self.info.stored_shape != self.info.input_shape:
             x = centre(x, self.info.input_shape)

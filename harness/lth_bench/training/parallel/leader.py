@@ -101,9 +101,9 @@ class RankLeader:
         if self._layout is None or self._layout[2].draws_as_one:
             return None
         return (
-            f"its network draws random numbers in other ways than nn.Dropout, so each of the "
-            f"{self._layout[1].devices} devices draws its own: trainings are as good as those of "
-            f"one device, but not the same"
+            f"its network draws random numbers in other ways than by nn.Dropout with the examples "
+            f"first, so each of the {self._layout[1].devices} devices draws its own: trainings are "
+            f"as good as those of one device, but not the same"
         )
 
     def tell(self, *command: object) -> None:
