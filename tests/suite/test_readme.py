@@ -66,7 +66,8 @@ def test_the_excerpts():
         strategies += [(s, build(StrategyTable, s)) for s in read.get("strategies", [])]
     recipe = tomllib.loads(excerpt("[recipes.sgd]"))["recipes"]["sgd"]
     found = build(Recipe, recipe)
-    assert set(recipe) | {"steps", "betas", "final_lr", "bits"} == set(found.__dataclass_fields__)
+    others = {"steps", "betas", "final_lr", "bits", "resized_crop"}
+    assert set(recipe) | others == set(found.__dataclass_fields__)
     ((frozen, table),) = ((text, built) for text, built in strategies if built.tuned)
     assert {*frozen["tuned"][0]} == set(table.tuned[0].__dataclass_fields__)
     build(TuneTable, tomllib.loads(excerpt("[tune]"))["tune"])
