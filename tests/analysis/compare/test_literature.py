@@ -11,6 +11,7 @@ import pytest
 
 from lth_bench.analysis.compare.literature import _near, literature
 from lth_bench.errors import NothingSelected
+from lth_bench.output.terminal import as_text
 from lth_bench.store import fold
 from lth_bench.store.reading import reading
 
@@ -75,10 +76,25 @@ def test_the_table_says_its_density_and_in_what_the_protocol_differs(results: Pa
     ((line,),) = table.blocks
     assert [cell.text for cell in line] == [
         "20.00", "fine_tune", "91.00 ± 2.48 (n = 3)", "90.36 ± 0.30 (n = 3)", "21.00", "+0.64",
-        "Renda et al. (2020)",
+        "[1] Renda et al. (2020)",
     ]  # fmt: skip
     (note,) = table.notes
-    assert note.startswith("Renda et al. (2020): the default length here, 182 epochs there")
+    assert note.startswith("[1] Renda et al. (2020): the default length here, 182 epochs there")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_it_fits_a_terminal_with_papers_by_number(made: Any, width: int) -> None:
+    cells = {("dense", 1.0): [0.97, 0.98], ("imp", 0.2107): [0.98, 0.985],
+             ("imp/reinit", 0.2107): [0.97, 0.98]}  # fmt: skip
+    results = made(
+        cells, tasks=[("lenet_300_100", "mnist", "paper")],
+        stops={one: [500, 500] for one in cells},
+    )  # fmt: skip
+    with reading(results) as con:
+        lines = as_text(literature(con), width).splitlines()
+    assert max(map(len, lines)) <= width
+    found = [line.split() for line in lines if "imp − imp/reinit, early stop accuracy" in line]
+    assert len({row[-1] for row in found}) == 2  # of two papers
 
 
 def test_a_difference_of_the_papers_is_taken_seed_by_seed(made: Any) -> None:

@@ -33,8 +33,8 @@ NAME = "literature"
 LEGEND = (
     "here: mean over your seeds ± 95% t-interval; published: the paper's value ± its standard "
     "deviation over the seeds, where stated; at %: the paper's density, within a tenth of yours. "
-    "Accuracies in percent, differences in points. here − published: no test, since code, seeds "
-    "and protocol differ: what differs stands below. Unverified: quoted at second hand."
+    "Accuracies in percent. difference: here − published in points, without a test, since code, "
+    "seeds and protocol differ: what differs stands below. Unverified: quoted at second hand."
 )
 
 
@@ -215,28 +215,30 @@ def _recipes(con: DuckDBPyConnection) -> dict[tuple[str, ...], Mapping[str, Any]
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     first = rows[0]
+    papers = {paper: f"[{n}]" for n, paper in enumerate(dict.fromkeys(r["paper"] for r in rows), 1)}
     blocks = [
-        [_line(row, not number) for number, row in enumerate(block)]
+        [_line(row, papers[row["paper"]], begins=not number) for number, row in enumerate(block)]
         for _, block in groupby(rows, key=lambda row: row["target_density"])
     ]
     notes = []
-    for paper in dict.fromkeys(row["paper"] for row in rows):
+    for paper, number in papers.items():
         of_paper = [row for row in rows if row["paper"] == paper]
         said = "; ".join(of_paper[0]["protocol"]) or "no difference of protocol that is known"
         weak = " Unverified." if any(r["basis"] == "unverified" for r in of_paper) else ""
-        notes.append(printable(f"{paper}: {said}.{weak}"))
+        notes.append(printable(f"{number} {paper}: {said}.{weak}"))
     return Table(
-        header=("density %", "strategy", "here", "published", "at %", "here − published", "paper"),
+        header=("density %", "strategy", "here", "published", "at %", "difference", "paper"),
         blocks=blocks,
         title=printable(f"{first['model']} · {first['dataset']} · {first['recipe']}"),
         group=printable(first["suite"]),
         left=frozenset({1, 6}),
+        optional=frozenset({4, 5}),
         notes=tuple(notes),
         about=tuple(first[key] for key in ("suite", "model", "dataset", "recipe")),
     )
 
 
-def _line(row: Mapping[str, Any], begins: bool) -> Line:
+def _line(row: Mapping[str, Any], number: str, *, begins: bool) -> Line:
     name = row["label"] if row["control"] == "none" else f"{row['label']}/{row['control']}"
     sign = "/" if row["unit"] == "ratio" else "−"
     who = name if row["versus"] is None else f"{name} {sign} {row['versus']}"
@@ -257,7 +259,7 @@ def _line(row: Mapping[str, Any], begins: bool) -> Line:
         Cell(f"{there}{spread}{of}", short=there),
         Cell(kept(row["published_density"])),
         Cell("" if off is None else f"{off:+.2f}".replace("-", "−")),
-        Cell(row["paper"]),
+        Cell(f"{number} {row['paper']}", short=number),
     )
 
 
