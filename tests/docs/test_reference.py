@@ -40,10 +40,12 @@ def test_none_names_a_folder_or_a_machine(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", references())
-def test_the_code_gives_them_again(name: str) -> None:
+def test_the_code_gives_them_again(name: str, request: pytest.FixtureRequest) -> None:
     """An experiment of each. One whose strategy has been edited since is refused; where all of a
     file are, `make reference` is due.
     """
+    if name.startswith("mnist"):
+        request.getfixturevalue("requires_shared_data")
     from lth_bench.maintenance.verify.again import RerunOn
     from lth_bench.maintenance.verify.verify import verify
     from lth_bench.plugins import load_registry
