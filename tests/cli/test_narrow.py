@@ -23,7 +23,7 @@ SHOWN = {
     "plan quickstart --no-estimate": ["conv_bn(gamma_init=0.5)", "16,000"],
     "leaderboard": ["one_shot", "96.91±0.67", "3,000"],
     "leaderboard --by cost": ["one_shot"],
-    "compare imp one_shot": ["0.0083", "worse"],
+    "compare imp one_shot": ["−1.07", "worse"],
     "show {id}": ["f451f4f32c", "interim", "1,000", "search:"],
     "query 'FROM leaderboard'": ["quickstart", "rows)"],
 }
