@@ -38,8 +38,8 @@ from lth_bench.store.runs import RecordedRun, holder, is_alive, recorded_runs
 PAUSE = 0.3
 """Seconds between looks at the journal."""
 PLANNING = 600.0
-"""Seconds that a process of another machine has to plan its next run: here it is not known whether
-it still lives.
+"""Seconds that a process has to plan its next run; after that, only one that holds the results'
+lock is still waited for.
 """
 
 
@@ -111,7 +111,7 @@ def comparison(
     ended = False
     here = tuning.host == socket.gethostname()
     while True:
-        # before the journal is read; a process id may be another's by now, so both end
+        # before the journal is read; the id alone may be another process's by now
         gone = here and not is_alive(tuning.pid or 0)
         late = waited >= PLANNING and not _alive(paths, tuning)
         for record, end in Journal(paths).read(offset):

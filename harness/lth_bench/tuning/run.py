@@ -201,7 +201,9 @@ def _tune_at(
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)
-                ended = summary.complete and any(loop.scores.values.values())
+                ended = summary.complete and any(
+                    trial.state.name == "COMPLETE" for study in studies for trial in study.trials
+                )
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()

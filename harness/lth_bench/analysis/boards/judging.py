@@ -113,7 +113,7 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
         "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
-        f"that all labels of the task have."
+        "that all labels of the task have."
     )
 
 

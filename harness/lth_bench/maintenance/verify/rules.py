@@ -232,7 +232,7 @@ def _complete(con: DuckDBPyConnection) -> Iterator[str]:
         do = (
             f"rerun the suite with --retry {status}"
             if status in DROPPED
-            else ("rerun the suite, which does what is left")
+            else "rerun the suite, which does what is left"
         )
         yield f"{suite}: {count} rows are {status}; {do}"
     if not con.execute("SELECT 1 FROM flat WHERE status = 'ok' LIMIT 1").fetchone():

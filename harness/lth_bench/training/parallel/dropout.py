@@ -78,7 +78,8 @@ def draws_as_one_device(network: Network) -> bool:
             part = twin(x[rows])
             if not torch.equal(torch.get_rng_state(), ended):
                 return False
-        if not torch.allclose(part, whole[rows], rtol=1e-4, atol=1e-5):
+        # by the size of the outputs, which deep networks make very large or small; NaN is not alike
+        if not (part - whole[rows]).abs().max() <= 1e-4 * whole.abs().max():
             return False
     return True
 

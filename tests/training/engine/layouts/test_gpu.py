@@ -19,7 +19,7 @@ from lth_bench.training.engine.layouts.choose import kind_of
 from lth_bench.training.engine.layouts.low_precision import LowPrecision
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.pending_fit import PendingFit
-from lth_bench.training.recipe import Recipe
+from lth_bench.training.recipe import Recipe, ResizedCrop
 from lth_bench.training.request import Change
 
 KINDS = {ByHand, *get_args(get_args(choose.LayoutType)[0])}
@@ -198,6 +198,19 @@ def test_dropout_draws_from_the_devices_generator(
     found, layout = cohort(there, Plain, 1, half_mask, {}, request_of)
     equal(found, expected, CLOSE[dtype])
     assert layout.graphs.step is None and not pretend_gpu.failed_captures
+
+
+@pytest.mark.usefixtures("few_steps_a_graph")
+@pytest.mark.parametrize("kind", [Plain, Explicit])
+def test_crops_of_random_size_are_captured(kind, pretend_gpu, make_bench, half_mask, request_of):
+    """A CPU cuts image by image with torchvision's kernel, a GPU the whole batch at once."""
+    recipe = dataclasses.replace(RECIPE, crop=0, resized_crop=ResizedCrop())
+    size = 1 if kind is Plain else 4
+    here, there = make_bench(Conv(), recipe), make_bench(Conv(), recipe, device="cuda")
+    expected, _ = cohort(here, kind, size, half_mask, {}, request_of)
+    found, layout = cohort(there, kind, size, half_mask, {}, request_of)
+    equal(found, expected, CLOSE["float32"])
+    assert layout.graphs.step is not None and not pretend_gpu.failed_captures
 
 
 @pytest.mark.usefixtures("few_steps_a_graph")
