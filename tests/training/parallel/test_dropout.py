@@ -63,6 +63,13 @@ class ExamplesSecond(Functional):
         return self.fc(self.dropout(x.flatten(1).t()).t())
 
 
+class Vanishing(ExamplesSecond):
+    """The outputs are below 1e-5, as after many layers without norms."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1e-8 * super().forward(x)
+
+
 @dataclass(frozen=True)
 class Made:
     kind: type
@@ -78,8 +85,9 @@ class Made:
         (MLP(hidden=(3,), dropout=0.5), True),
         (Made(Functional), False),
         (Made(ExamplesSecond), False),
+        (Made(Vanishing), False),
     ],
-    ids=["none", "nn.Dropout", "F.dropout", "examples second"],
+    ids=["none", "nn.Dropout", "F.dropout", "examples second", "tiny outputs"],
 )
 def test_what_draws_otherwise_has_a_seed_for_each_rank(
     net: Any, alike: bool, make_bench: Any, monkeypatch: Any
