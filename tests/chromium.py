@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +53,18 @@ def launched() -> Iterator[Any]:
         )
         yield opened
         opened.close()
+
+
+def becomes(read: Callable[[], Any], wanted: Any) -> None:
+    """Wait until what is read of a page is what is wanted.
+
+    A click on a page that still scrolls, or is behind on a busy machine, is followed by what it
+    does within some frames, not at once.
+    """
+    last = time.monotonic() + 100
+    while read() != wanted and time.monotonic() < last:
+        time.sleep(0.05)
+    assert read() == wanted
 
 
 def findings(page: Any, *impacts: str) -> dict[str, list[str]]:

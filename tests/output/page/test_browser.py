@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from chromium import HOSTILE, MISSING, PATIENCE
+from chromium import HOSTILE, MISSING, PATIENCE, becomes
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
@@ -30,6 +30,7 @@ class Visits:
     def __call__(self, width: int = 1400, height: int = 900, **options: Any) -> Any:
         """A page in a context of its own: opening one takes half a second or more."""
         viewport = {"width": width, "height": height}
+        options = {"reduced_motion": "reduce"} | options  # no wait for a page to scroll
         context = self.browser.new_context(viewport=viewport, **options)
         context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
@@ -87,6 +88,11 @@ def point_at(page: Any, point: Any) -> None:
     page.locator(".hovertext").first.wait_for()
 
 
+def attribute(locator: Any, name: str, wanted: str | None) -> None:
+    """Wait for an attribute's value, as after a click."""
+    becomes(lambda: locator.get_attribute(name), wanted)
+
+
 def column(page: Any, title: str, table: int = 0) -> list[str]:
     """The visible cells of a leaderboard's column."""
     grid = page.locator(".ranking .grid").nth(table)
@@ -101,17 +107,17 @@ def test_a_leaderboard_sorts_by_mouse_and_keyboard(page: Any) -> None:
     head = page.locator(".ranking thead").first.get_by_role("button", name="accuracy %")
     cell = head.locator("xpath=..")
     head.click()
-    assert cell.get_attribute("aria-sort") == "descending"
+    attribute(cell, "aria-sort", "descending")
     numbers = [float(text.split()[0]) for text in column(page, "accuracy %")]
     assert numbers == sorted(numbers, reverse=True)
     assert column(page, "method") != before
     page.keyboard.press("Enter")
-    assert cell.get_attribute("aria-sort") == "ascending"
+    attribute(cell, "aria-sort", "ascending")
     numbers = [float(text.split()[0]) for text in column(page, "accuracy %")]
     assert numbers == sorted(numbers)
     assert "sorted by accuracy %, ascending" in page.locator(".said").text_content()
     page.keyboard.press("Space")
-    assert cell.get_attribute("aria-sort") is None
+    attribute(cell, "aria-sort", None)
     assert column(page, "method") == before
 
 
@@ -119,6 +125,7 @@ def test_cells_without_a_number_sort_last(page: Any) -> None:
     head = page.locator(".ranking thead").first.get_by_role("button", name="#")
     for way in ("ascending", "descending"):
         head.click()
+        attribute(head.locator("xpath=.."), "aria-sort", way)
         ranks = column(page, "#")
         known = [int(rank.rstrip("=")) for rank in ranks if rank]
         assert known == sorted(known, reverse=way == "descending")
@@ -131,18 +138,18 @@ def test_a_leaderboard_filters(page: Any) -> None:
     grid = page.locator(".ranking .grid").first
     assert len(column(page, "method")) == 37
     grid.get_by_role("searchbox").fill("SNIP reinit")
-    assert column(page, "method") == ["snip/reinit"] * 3
+    becomes(lambda: column(page, "method"), ["snip/reinit"] * 3)
     assert grid.locator("output").text_content() == "3 of 37 rows"
     grid.get_by_role("searchbox").fill("")
     grid.get_by_label("density %").select_option("20")
     grid.get_by_role("button", name="reinit").press("Space")
+    becomes(lambda: len(column(page, "method")), 7)  # the dense run stays
     methods = column(page, "method")
-    assert len(methods) == 7  # the dense run stays
     assert not [m for m in methods if "/reinit" in m]
     assert len(column(page, "method", table=1)) == 37  # the other task's is untouched
     grid.get_by_label("density %").select_option("all")
     grid.get_by_role("button", name="reinit").click()
-    assert len(column(page, "method")) == 37
+    becomes(lambda: len(column(page, "method")), 37)
 
 
 def test_hovering_over_a_point_shows_its_numbers(page: Any) -> None:
@@ -175,23 +182,24 @@ def test_the_legend_hides_and_highlights_lines(page: Any) -> None:
     group = page.locator(".group").first
     imp = group.get_by_role("button", name="imp", exact=True)
     imp.focus()
-    assert figure.locator(".scatterlayer .trace[style*='0.12']").count() > 0
+    figure.locator(".scatterlayer .trace[style*='0.12']").first.wait_for()
     page.keyboard.press("Enter")
-    assert lines.count() == before - 1
-    assert imp.get_attribute("aria-pressed") == "false"
+    becomes(lines.count, before - 1)
+    attribute(imp, "aria-pressed", "false")
     assert imp.evaluate("button => button === document.activeElement")
     # the task's other figures agree
     other = page.locator(".group").nth(1).get_by_role("button", name="imp", exact=True)
-    assert other.get_attribute("aria-pressed") == "false"
+    attribute(other, "aria-pressed", "false")
     imp.click()
+    becomes(lines.count, before)
     # thirteen lines are a crowd: the controls wait to be asked for
     controls = group.get_by_role("button", name="with reinit")
     assert controls.get_attribute("aria-pressed") == "false"
     controls.click()
-    assert lines.count() == before + 6
+    becomes(lines.count, before + 6)
     assert group.get_by_role("button", name="imp/reinit").count() == 1
     controls.click()
-    assert lines.count() == before
+    becomes(lines.count, before)
 
 
 def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
@@ -205,13 +213,14 @@ def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
     rows = group.locator(".numbers tbody tr")
     assert rows.count() == 1 + 3 + 6 * 3  # the dense run once more, at 100%
     scale.select_option("error, logarithmic")
-    assert group.locator(".numbers th").all_text_contents()[2] == "Test error"
+    becomes(lambda: group.locator(".numbers th").all_text_contents()[2], "Test error")
     first = rows.first.locator("td").all_text_contents()
     assert first[0] == "dense"
     assert 0 < float(first[2].removesuffix("%")) < 10
     accuracy.select_option("at early stop")
-    assert page.locator("figure:visible").first.locator("figcaption").text_content() == (
-        "Test accuracy at early stop against density"
+    becomes(
+        page.locator("figure:visible").first.locator("figcaption").text_content,
+        "Test accuracy at early stop against density",
     )
     accuracy.select_option("after the last step")
     scale.select_option("all")
@@ -221,11 +230,11 @@ def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
 def test_one_task_can_be_selected(page: Any) -> None:
     only = page.locator(".only select")
     only.select_option("MLP on digits")
-    assert page.locator("section.task:visible").count() == 1
+    becomes(page.locator("section.task:visible").count, 1)
     assert page.locator("section.task:visible h3").text_content() == "MLP on digits"
     drawn(page)
     only.select_option("all 2 tasks")
-    assert page.locator("section.task:visible").count() == 2
+    becomes(page.locator("section.task:visible").count, 2)
 
 
 def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
@@ -237,20 +246,21 @@ def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
     assert heading.text_content() == "Every method at 20% of the weights"
     assert answer.locator("table:visible").count() == 1
     buttons.nth(2).click()
-    assert heading.text_content() == "Every method at 10% of the weights"
+    becomes(heading.text_content, "Every method at 10% of the weights")
     assert "10%" in answer.locator("caption:visible").text_content()
     search = page.locator(".ranking .filters input").first
     search.fill("imp")
     page.locator(".only select").select_option("MLP on digits")
+    becomes(page.locator("section.task:visible").count, 1)
     shared = page.url
     page.go_back()
-    assert page.locator("section.task:visible").count() == 2
+    becomes(page.locator("section.task:visible").count, 2)
     page.go_back()
     page.wait_for_function("() => location.hash === '' || location.hash === '#'")
-    assert heading.text_content() == "Every method at 20% of the weights"
+    becomes(heading.text_content, "Every method at 20% of the weights")
     assert search.input_value() == ""
     page.goto(shared)
-    assert heading.text_content() == "Every method at 10% of the weights"
+    becomes(heading.text_content, "Every method at 10% of the weights")
     assert search.input_value() == "imp" and page.locator("section.task:visible").count() == 1
     # a link within the page keeps what is chosen
     page.locator("nav a[href='#s1-2']").click()
@@ -262,11 +272,10 @@ def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     page = visit()
     group = drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]")
     group.get_by_role("button", name="snip", exact=True).click()
-    assert "snip" in page.url
+    becomes(lambda: "snip" in page.url, True)
     page.reload()
     drawn(page)
-    pressed = group.get_by_role("button", name="snip", exact=True).get_attribute("aria-pressed")
-    assert pressed == "false"
+    attribute(group.get_by_role("button", name="snip", exact=True), "aria-pressed", "false")
 
 
 def test_order_and_scale_are_in_the_link(visit: Visits) -> None:
@@ -275,16 +284,18 @@ def test_order_and_scale_are_in_the_link(visit: Visits) -> None:
     drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]").locator(
         "select"
     ).last.select_option("error, logarithmic")
+    becomes(lambda: "sort" in page.url and "figure" in page.url, True)
     order = column(page, "method")
     page.reload()
-    assert column(page, "method") == order
+    becomes(lambda: column(page, "method"), order)
     head = page.locator(".ranking thead th[aria-sort]").first
-    assert head.get_attribute("aria-sort") == "descending"
+    attribute(head, "aria-sort", "descending")
     chosen = page.locator(".group").first.locator("select").last
-    assert chosen.evaluate("one => one.selectedOptions[0].text") == "error, logarithmic"
-    head.get_by_role("button").click()
-    head.get_by_role("button").click()  # the first order, which no link names
-    assert "sort" not in page.url
+    becomes(lambda: chosen.evaluate("one => one.selectedOptions[0].text"), "error, logarithmic")
+    button = page.locator(".ranking thead").first.get_by_role("button", name="accuracy %")
+    button.click()
+    button.click()  # the first order, which no link names
+    becomes(lambda: "sort" in page.url, False)
     assert "figure" in page.url
 
 
@@ -342,7 +353,7 @@ def test_the_page_works_with_the_keyboard(page: Any) -> None:
     assert page.evaluate(state)[0] == "Skip to the results"
     assert page.locator(".skip").bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "results"
+    becomes(lambda: page.evaluate("document.activeElement.id"), "results")
     seen = []
     for _ in range(45):
         page.keyboard.press("Tab")
@@ -380,10 +391,10 @@ def test_nothing_overflows_at_any_screen_width(visit: Visits) -> None:
     nav, menu = page.get_by_role("navigation"), page.get_by_role("button", name="Contents")
     assert not nav.is_visible()
     menu.click()
-    assert menu.get_attribute("aria-expanded") == "true"
+    attribute(menu, "aria-expanded", "true")
     nav.get_by_role("link", name="How to read this").click()
-    assert not nav.is_visible()
-    assert page.evaluate("document.activeElement.id") == "reading"
+    becomes(nav.is_visible, False)
+    becomes(lambda: page.evaluate("document.activeElement.id"), "reading")
 
 
 @pytest.mark.slow
@@ -394,15 +405,16 @@ def test_dark_light_and_print_themes(visit: Visits) -> None:
     line = "document.querySelector('.scatterlayer .trace .lines path').style.stroke"
     night, night_line = page.evaluate(colour), page.evaluate(line)
     toggle = page.get_by_role("button", name="Dark mode")
-    assert toggle.get_attribute("aria-pressed") == "true"
+    attribute(toggle, "aria-pressed", "true")
     toggle.click()
-    assert page.evaluate(colour) != night
+    becomes(lambda: page.evaluate(colour) != night, True)
     drawn(page)  # the button is far above: what is off the screen follows when it is back
     page.wait_for_function(f"colour => {line} !== colour", arg=night_line)
-    assert toggle.get_attribute("aria-pressed") == "false"
+    attribute(toggle, "aria-pressed", "false")
     toggle.click()
+    attribute(toggle, "aria-pressed", "true")
     page.emulate_media(color_scheme="light")  # what the reader chose stays
-    assert page.evaluate(colour) == night
+    becomes(lambda: page.evaluate(colour), night)
     # paper is light, whatever was chosen, and has every figure
     shown = page.locator("figure:not([hidden])").count()
     assert shown > 20
@@ -413,7 +425,7 @@ def test_dark_light_and_print_themes(visit: Visits) -> None:
         "all => Math.max(...all.map(one => one.width.baseVal.value))"
     )
     assert widest <= 700
-    assert page.evaluate(colour) == "rgb(255, 255, 255)"
+    becomes(lambda: page.evaluate(colour), "rgb(255, 255, 255)")
     page.wait_for_function(f"colour => ![colour, ''].includes({line})", arg=night_line)
     assert not page.locator("nav").is_visible()
     page.emulate_media(media="screen")
