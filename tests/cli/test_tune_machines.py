@@ -31,7 +31,7 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
             "--results", own[name],
         )  # fmt: skip
 
-    first, second = tune("a"), tune("b")
+    second = tune("b")
     said = []
     for line in second.stderr:  # until it has finished something
         said.append(line)
@@ -39,6 +39,7 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
             break
     else:
         pytest.fail(f"nothing was finished: {said}")
+    first = tune("a")  # not before, or it could finish all while the other starts
     os.kill(second.pid, signal.SIGKILL)
     said.append(second.communicate()[1])
     again = tune("b")
