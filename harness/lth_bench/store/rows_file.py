@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from lth_bench.store.seed_rows import (
     OF_PLAN,
     OF_TICKET,
 )
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -50,7 +50,7 @@ def restored(file: Path) -> Iterator[Path]:
         there = [*COLUMNS, *(name for name in _columns(con) if name in ADDED_COLUMNS)]
         found = con.execute(f"SELECT {', '.join(there)} FROM rows").fetchall()
     rows = [dict(zip(there, row, strict=True)) for row in found]
-    with tempfile.TemporaryDirectory(prefix="lth-bench-rows-") as folder:
+    with temporary_folder("lth-bench-rows-") as folder:
         journal = Path(folder) / "rows.jsonl"
         database = Path(folder) / f"{file.stem}.duckdb"
         try:
