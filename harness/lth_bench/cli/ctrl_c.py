@@ -35,7 +35,7 @@ def quiet_ctrl_c() -> Iterator[None]:
         yield
     finally:
         for number, kind in before.items():
-            signal.signal(number, kind)  # type: ignore[arg-type]  # what getsignal returned
+            signal.signal(number, kind)
 
 
 def _hear(number: int, frame: FrameType | None) -> None:
