@@ -208,6 +208,11 @@ class Network:
             x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
             yield self.forward(x, mask, parametrize), y
 
+    def batch_of(self, data: TaskData) -> int:
+        """Examples per evaluation batch of `outputs`, without `parametrize`."""
+        skips = not self._autocast and sparse_stages(self.module, data, self.device) is not None
+        return EVAL_BATCH if skips else self.evaluation_batch()
+
     def sparse_logits(
         self, sequential: SparseInputSequential, split: Examples, data: TaskData
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -260,13 +265,20 @@ def loss_and_correct(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, 
         Summed cross-entropy and number of correct examples, float64 [2, 1], and which examples are
         correct, bool [N] in the batches' order.
     """
+    losses, which = losses_and_correct(batches)
+    # in sequence: another order of summation would change the last bits
+    return torch.stack([reduce(torch.add, losses), which.sum().double()])[:, None], which
+
+
+def losses_and_correct(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], Tensor]:
+    """The same before it is summed: each batch's cross-entropy, float64 [], and which examples are
+    correct, bool [N].
+    """
     losses, right = [], []
     for logits, y in batches:
         losses.append(F.cross_entropy(logits, y, reduction="sum").double())
         right.append(logits.argmax(1) == y)
-    which = torch.cat(right)
-    # in sequence: another order of summation would change the last bits
-    return torch.stack([reduce(torch.add, losses), which.sum().double()])[:, None], which
+    return losses, torch.cat(right)
 
 
 def standard(tensor: Tensor) -> Tensor:

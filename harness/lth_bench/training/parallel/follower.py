@@ -29,7 +29,7 @@ class NoCrew:
     def tell(self, *_: object) -> None:
         """It has none to tell."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self, limited: bool = True) -> AbstractContextManager[None]:
         """An error ends the process, which is how the leader learns of it."""
         return contextlib.nullcontext()
 
@@ -62,6 +62,8 @@ def follow(
                     layout.forward_backward(*about)
                 case "update":
                     layout.update(*about)
+                case "evaluate":
+                    layout.evaluations.follow(*about)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the leader is gone
     except BaseException as error:  # the leader tells whose experiment it was

@@ -113,9 +113,12 @@ class RankLeader:
                 follower.pipe.send(command)
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Around what needs all ranks. One that is lost within it ends the others."""
-        began = self._since = time.monotonic()
+    def together(self, limited: bool = True) -> Iterator[None]:
+        """Around what needs all ranks. One that is lost within it ends the others. Not `limited`:
+        this rank's own part of it, which may take however long.
+        """
+        began = time.monotonic()
+        self._since = began if limited else None
         try:
             yield
         except BaseException as error:
