@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, reduce
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,15 @@ LARGEST = 2**28
 """Maximum elements of one operation's output during evaluation: 1 GB in float32. Conv-2's first
 convolution has 65,536 per example, so 64 members at 1,000 examples would have 4.2e9; logits of 128
 tokens of a vocabulary of 50,000 are 6.4e6 per example."""
+
+
+class OverRanks(Protocol):
+    """What evaluates on several devices."""
+
+    def judge(
+        self, split: Examples, data: TaskData, name: str | int | None, *, right: bool
+    ) -> Judged | None:
+        """What one device finds; None where one device must do it."""
 
 
 class Network:
@@ -78,6 +88,8 @@ class Network:
             # resnet20 at 8×8 and 32×32, medians of 5 to 9 blocks)
             self.module.to(memory_format=torch.channels_last)
         self.parameters = dict(self.module.named_parameters())
+        self.over_ranks: OverRanks | None = None
+        """Shares evaluations out while a training of the network is spread over devices."""
 
     @cached_property
     def stacks(self) -> str | None:
@@ -164,11 +176,22 @@ class Network:
 
     @torch.no_grad()
     def evaluate(
-        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
+        self,
+        split: Examples,
+        data: TaskData,
+        mask: Mask,
+        parametrize: Parametrize | None = None,
+        *,
+        name: str | int | None = None,
     ) -> Judged:
         """Mean loss, metrics and the examples that are right over a split, in eval mode. Waits for
-        the device once for plain cross-entropy.
+        the device once for plain cross-entropy. By its `name` other ranks know the split: `test`,
+        or n for `data.sample(n)`; the validation split needs none.
         """
+        if self.over_ranks is not None and parametrize is None:
+            found = self.over_ranks.judge(split, data, name, right=True)
+            if found is not None:
+                return found
         with evaluating(self.module):
             outputs = self._outputs(split, data, mask, parametrize)
             if not is_plain(self.objective):

@@ -46,20 +46,28 @@ class Evaluations:
 
     def __init__(self, network: Network, data: TaskData, group: Ranks, crew: Crew) -> None:
         self._network, self._data, self._group, self._crew = network, data, group, crew
-        self._parts: dict[str, tuple[Examples, slice, Examples]] = {}
+        self.test: Examples | None = None
+        """In a follower: the test split."""
+        self._parts: dict[str | int, tuple[Examples, slice, Examples]] = {}
 
     @cached_property
     def possible(self) -> bool:
         """Whether several ranks find what one does."""
         return self._group.share.of > 1 and leaves_no_trace(self._network)
 
-    def judge(self, name: str, split: Examples, *, right: bool) -> Judged | None:
-        """In the leader: loss and metrics on a split that the followers know by this name, and the
-        examples that are right if asked for. The followers get the network's values. None where the
+    def judge(
+        self, split: Examples, data: TaskData, name: str | int | None, *, right: bool
+    ) -> Judged | None:
+        """In the leader: loss and metrics on a split, and the examples that are right if asked for.
+        The followers know the split by its name, and get the network's values. None where the
         leader must do it alone.
 
         TrainingError where a rank is lost.
         """
+        if split is data.val:
+            name = "val"
+        if name is None or data is not self._data:
+            return None
         network, group = self._network, self._group
         size = network.batch_of(self._data)
         if len(split) <= size or not self.possible:
@@ -81,9 +89,14 @@ class Evaluations:
         whole = (x.cpu() for x in (losses, evidence, split.y))
         return judge_whole(network.objective, *whole, right=right)
 
-    def follow(self, name: str, size: int) -> None:
+    def follow(self, name: str | int, size: int) -> None:
         """In a follower: its part of an evaluation."""
-        split = {"val": self._data.val}[name]
+        if isinstance(name, int):
+            split = self._data.sample(name)
+        else:
+            known = {"val": self._data.val, "test": self.test}[name]
+            assert known is not None
+            split = known
         self._spread()
         self._joined(*self._found(name, split, size), len(split), size)
 
@@ -93,7 +106,9 @@ class Evaluations:
         self._group.spread(self._network.module.state_dict().values())
 
     @torch.no_grad()
-    def _found(self, name: str, split: Examples, size: int) -> tuple[Tensor | None, Tensor | None]:
+    def _found(
+        self, name: str | int, split: Examples, size: int
+    ) -> tuple[Tensor | None, Tensor | None]:
         """What this rank's batches give: of plain cross-entropy the loss of each batch, float64
         [batches], and which examples are right, bool [n]; else the loss of each example, float64
         [n], and the metrics' evidence, [n, …]. None where it has no batch.

@@ -16,6 +16,7 @@ from lth_bench.training.parallel.layout import DataParallel
 if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench
     from lth_bench.training.input.ablated import AblatedView
+    from lth_bench.training.input.task_data import Examples
 
 READY, RAISED, LOST = "ready", "raised", "lost"
 """What a follower says: that it is where it was told to be; or why it ends: an error of its own, or
@@ -35,10 +36,12 @@ class NoCrew:
 
 
 def follow(
-    pipe: Connection, join: Callable[[], Ranks], bench_of: Callable[[Any, AblatedView | None], Any]
+    pipe: Connection,
+    join: Callable[[], Ranks],
+    bench_of: Callable[[Any, AblatedView | None], tuple[Workbench, Examples]],
 ) -> None:
     """Say that the process is there, meet the others, and do what the leader says. `bench_of` makes
-    a task's bench on this rank's device.
+    a task's bench on this rank's device, and gives its test split too.
     """
     group: Ranks | None = None
     try:
@@ -50,9 +53,10 @@ def follow(
             if what == "layout":
                 layout = None
                 task, view, recipe = about
-                bench: Workbench = bench_of(task, view)
+                bench, test = bench_of(task, view)
                 pipe.send((READY, ""))
                 layout = DataParallel(bench.network, bench.data, recipe, group=group, crew=NoCrew())
+                layout.evaluations.test = test
                 continue
             assert layout is not None
             match what:

@@ -22,7 +22,8 @@ from lth_bench.training.input.task_data import Share
 VARIABLE = "LTH_BENCH_RANK_SECONDS"
 """Names the time that a rank may take to answer."""
 SECONDS = 600.0
-"""Seconds for a rank's answer; reading its part of a batch from a slow disk is within them."""
+"""Seconds for a rank's answer; reading its part of a batch from a slow disk is within them, and so
+is by how much its part of an evaluation takes longer than another's."""
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 OWN_WATCH = {"TORCH_NCCL_ASYNC_ERROR_HANDLING": "0", "TORCH_NCCL_ENABLE_MONITORING": "0"}
 """Or torch's threads end the whole process where a collective on GPUs fails or takes too long: the

@@ -145,7 +145,7 @@ class DataParallel(Plain):
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
         """Validation loss and primary metric: each rank has a part, where that is possible."""
         self._settle()
-        found = self.evaluations.judge("val", self.data.val, right=False)
+        found = self.evaluations.judge(self.data.val, self.data, None, right=False)
         if found is None:
             return super().evaluate(live)
         primary = self.network.objective.primary.name
