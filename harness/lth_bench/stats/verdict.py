@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -48,9 +48,19 @@ def _signed(text: str) -> str:
 
 VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
-StopReason = Literal["to come", "decided", "futile", "maximum", "lost", "skipped"]
+StopReason = Literal[
+    "to come", "decided", "futile", "maximum", "lost", "skipped", "no baseline", "dropped"
+]
 """Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed, a
-density that cannot be reached."""
+density that cannot be reached; or none of the first three seeds is a pair, as the baseline lost
+some of them, or as all of them ran out of memory or time."""
+
+
+NO_PAIR: Mapping[str, str] = {
+    "no baseline": "no pair in the first 3 seeds, as the baseline lost seeds",
+    "dropped": "no pair in the first 3 seeds, which ran out of memory or time",
+}
+"""What each reason for a comparison without any pair says."""
 
 
 class Stop(NamedTuple):
@@ -128,6 +138,8 @@ class Verdict:
             within = f" (by less than {size})" if self.within else ""
             kind = f"equivalent within ±{size}" if self.kind == "equivalent" else self.kind + within
             return f"{kind} (decided {self.stop.where})"
+        if self.stop is not None and self.stop.why in NO_PAIR:
+            return f"not decided: {NO_PAIR[self.stop.why]}"
         if self.kind == "failed":
             return f"{self.lost} of {self.planned} seeds failed"
         if self.kind == "equivalent":

@@ -21,6 +21,8 @@ STYLES: dict[str, Style] = {"better": "good", "worse": "bad", "failed": "warn"}
 
 SHORT = 8
 """Characters of a label that a verdict has room for."""
+IN_WORDS = 18
+"""Characters of a verdict in words."""
 
 
 def judged(
@@ -102,13 +104,22 @@ def stopped(row: BoardRow) -> str:
 
 def adaptive_legend(rows: Iterable[BoardRow]) -> str:
     """What verdicts mean where seeds were added until decided; empty where none were."""
+    from lth_bench.stats.verdict import NO_PAIR
+
     found = [row for row in rows if row.get("max_seeds") is not None]
     if not found:
         return ""
     count = len(found)
+    without_pairs = ""
+    if any(row["stop"] in NO_PAIR for row in found):
+        without_pairs = (
+            "; no dense, no base, no pairs: none of the first three seeds is a pair, as the "
+            "baseline lost seeds, or as they ran out of memory or time, so that none were added"
+        )
     return (
         " Seeds were added until decided: 5/30 is decided at 5 of at most 30 pairs of seeds (open: "
-        "stopped there, as unlikely to be decided). At each look, after 3, 4, 5, 6, 8, … pairs, "
+        "stopped there, as unlikely to be decided"
+        f"{without_pairs}). At each look, after 3, 4, 5, 6, 8, … pairs, "
         "better and worse take p < .0064 and ≈ takes p < .0072, so that at most 5% are wrong per "
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
@@ -175,13 +186,16 @@ class Words:
     def cell(self, row: BoardRow) -> Cell:
         """A row's verdict, in ten characters."""
         from lth_bench.stats import Forecast
-        from lth_bench.stats.verdict import LEAST, short_outlook
+        from lth_bench.stats.verdict import LEAST, NO_PAIR, short_outlook
 
         kind, against = row["verdict"], versus(row)
         pairs = row["difference_n"] if "difference_n" in row else row["ratio_n"]
         if kind is None:
             return Cell("")
-        if kind == "failed":
+        if row.get("stop") in NO_PAIR:
+            short = against if len(against) < SHORT else "base"
+            text = f"no {short}" if row["stop"] == "no baseline" else "no pairs"
+        elif kind == "failed":
             text = f"{row['lost']} failed"
         elif kind == "equivalent":
             text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
@@ -204,13 +218,17 @@ class Words:
 
     def in_words(self, row: BoardRow) -> Cell:
         """The same in words, in 18 characters: `same within 0.5`, `open, ~4–7 seeds`."""
-        from lth_bench.stats.verdict import LEAST
+        from lth_bench.stats.verdict import LEAST, NO_PAIR
 
         kind, cell = row["verdict"], self.cell(row)
         number = self.margin_of(row) + "%" * self.unit.startswith("%")
         if kind is None:
             alone = "baseline" if row["label"] == row["baseline"] else "not compared"
             text = alone if row["n"] else without_result(row)
+        elif row.get("stop") in NO_PAIR:
+            known = f"{versus(row)}: no result"
+            known = known if len(known) <= IN_WORDS else "baseline: none"
+            text = known if row["stop"] == "no baseline" else "no pair in 3 seeds"
         elif kind == "failed":
             text = f"{row['lost']} of {row['planned']} failed"
         elif row.get("stop") == "decided":
