@@ -93,7 +93,8 @@ def sheet(
                 group=printable(heading),
                 left=frozenset({1, 6 + wider} if named else {5 + wider}),
                 optional=frozenset({1 + named, 2 + named, 4 + named + wider, 6 + named + wider}),
-                wide=frozenset({4 + named}) if wider else frozenset(),
+                interval=3 + named,
+                second=4 + named if wider else None,
                 notes=tuple(
                     printable(text)
                     for text in (*_in_words(blocks, measure), *(() if tables else notes))
@@ -175,16 +176,13 @@ def _line(x: Comparison, first: bool, measure: Measure, *, wider: bool) -> Line:
     style = STYLES[x.verdict.kind]
     left = kept(x.density) if x.density is not None else "all"
     name = x.group.name if first else ""
-    difference = short = "–"
-    if x.interval is not None:
-        short = measure.difference(x.interval.mean)
-        difference = _difference(x.interval, measure)
+    difference = "–" if x.interval is None else _difference(x.interval, measure)
     n, planned = x.verdict.n, x.verdict.planned
     return (
         Cell(left, "strong"),
         *([Cell(printable(name))] if x.group.name else []),
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
-        Cell(difference, style if style in ("good", "bad") else "", short=short),
+        Cell(difference, style if style in ("good", "bad") else ""),
         *([Cell(measure.half_width(*_top(x.wider)))] if wider else []),
         Cell(p_value(x.verdict.p)),
         Cell(x.text, style, short=x.short),
