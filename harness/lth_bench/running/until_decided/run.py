@@ -207,7 +207,8 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     due, fixed = len(seeds.due), len(plan.experiments)
     count = kinds.total()
     return [
-        f"{count} comparisons: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
+        f"{count} comparison{'' if count == 1 else 's'}: {told or 'none'}; expect "
+        f"{ERROR * count:.1f} wrong at most",
         *_what_to_do(kinds, plan.suite.baseline),
         f"{due} experiments, where {most} seeds of everything are {fixed}",
     ]
