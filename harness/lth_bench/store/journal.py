@@ -32,7 +32,7 @@ LONGEST = 1 << 28
 MOST_LOCK = 1 << 16
 """Maximum bytes of a lock file, which names a process."""
 LOOK = 0.3
-"""Seconds within which whoever asks if a run is alive has let go of its lock."""
+"""Seconds within which a process that asks if a run is alive has let go of its lock."""
 
 
 class Journal:
