@@ -186,6 +186,13 @@ def test_a_fixed_number_of_seeds_is_a_run_as_ever(run: Any) -> None:
     summary, _, paths = run(seeds=2)
     assert summary.planned == 6 and asked(paths, LOOKS) == []
     assert asked(paths, "SELECT max_seeds FROM suites") == [(None,)]
+    run(overrides=["suite.decide.max_seeds=3"])
+    assert asked(paths, "SELECT DISTINCT current FROM looks") == [(True,)]
+    run(seeds=2)  # by no rule, so that no look is of it
+    assert asked(paths, "SELECT DISTINCT current FROM looks") == [(False,)]
+    rebuilt = asked(paths, "SELECT count(*), count(*) FILTER (current) FROM looks")
+    paths.results.unlink()
+    assert asked(paths, "SELECT count(*), count(*) FILTER (current) FROM looks") == rebuilt
 
 
 def test_a_failed_seed_stops_its_label_and_a_given_up_one_is_made_up_for(
@@ -262,10 +269,15 @@ def test_a_margin_that_comes_back_has_its_looks_back(run: Any, machine: Any) -> 
     first = asked(run(overrides=[narrow])[2], with_margin)
     assert {margin for *_, margin in first} == {0.001}
     machine.trained.clear()
-    between = asked(run(overrides=[wide])[2], with_margin)
+    paths_of_wide = run(overrides=[wide])[2]
+    between = asked(paths_of_wide, with_margin)
     assert ("one_shot", 3, "equivalent", "decided", 0.05) in between
+    assert {margin for *_, margin in between} == {0.001, 0.05}  # the older later looks stay
+    present = "SELECT label, n, margin FROM looks WHERE current ORDER BY ALL"
+    assert asked(paths_of_wide, present) == [("one_shot", 3, 0.05), ("random", 3, 0.05)]
     paths = run(overrides=[narrow])[2]
     assert asked(paths, with_margin) == first and machine.trained == []
+    assert asked(paths, "SELECT count(*) FROM looks WHERE NOT current") == [(0,)]
     newest = asked(paths, "SELECT arg_max(n, journal_order) = max(n) FROM looks GROUP BY label")
     assert set(newest) == {(True,)}  # the last look is the newest record
     written = sum(r["record"] == "look" for r, _ in Journal(paths).read())

@@ -272,5 +272,5 @@ def _place(record: Mapping[str, Any]) -> tuple[Any, ...]:
 def _said(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What it says of the look."""
     look = record.get("look") or {}
-    names = ("verdict", "stop", "difference", "margin", "max_seeds")
+    names = ("verdict", "stop", "difference", "margin", "max_seeds", "baseline", "metric")
     return tuple(look.get(name) for name in names)
