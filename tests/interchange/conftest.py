@@ -9,8 +9,8 @@ import pytest
 
 @pytest.fixture
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of one run, timed by torch's own Timer, which otherwise wants them ten thousand times as
-    long as reading the clock takes: 10 to 100 ms. For tests of what is timed, not of how exactly.
+    """Blocks of one run, by torch's Timer, which otherwise wants them ten thousand times as long as
+    reading the clock takes: 10 to 100 ms. For tests of what is timed, not of how exactly.
     """
     from lth_bench.interchange import timing
 
