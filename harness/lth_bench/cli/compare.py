@@ -230,7 +230,7 @@ def compare(
         a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
     sheets = [
         sheet(a, b, comparisons=comparisons, tasks=tasks, options=options,
-              notes=() if index else notes)
+              notes=() if index else notes, shipped=with_ == "reference")
         for index, (options, comparisons, tasks) in enumerate(parts)
     ]  # fmt: skip
     print_board(joined(sheets, [part[:2] for part in parts]), format)

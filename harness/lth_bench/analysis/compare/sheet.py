@@ -11,10 +11,10 @@ from lth_bench.analysis.answers import (
     ADDED,
     NO_FRACTION,
     NOT_RECORDED,
-    OLD,
     ONE_SEED,
     OTHER_DATA,
-    SOME,
+    complete,
+    not_recorded,
 )
 from lth_bench.analysis.censored import told
 from lth_bench.analysis.compare.adaptive import rule_of
@@ -58,11 +58,13 @@ def sheet(
     tasks: dict[str, TasksVerdict],
     options: Options,
     notes: Sequence[str] = (),
+    shipped: bool = False,
 ) -> Board:
     """The comparison as a board: rows for programs, tables for people.
 
     `a` and `b` are the names of the sides; `comparisons` what `compare` returns for each group, and
-    `tasks` what `across` returns for all of them; `notes` stand below the first table.
+    `tasks` what `across` returns for all of them; `notes` stand below the first table; `shipped`: A is
+    the reference results.
     """
     measure = options.measure
     heading = f"A: {a} · B: {b} · {measure.heading}, B − A paired by seed"
@@ -90,7 +92,7 @@ def sheet(
                 second=4 + named if wider else None,
                 notes=tuple(
                     printable(text)
-                    for text in (*_in_words(blocks, measure), *(() if tables else notes))
+                    for text in (*_in_words(blocks, measure, shipped), *(() if tables else notes))
                 ),
             )
         )
@@ -194,7 +196,7 @@ def _difference(interval: Interval, measure: Measure) -> str:
     return f"{text} ± {measure.value(wider)}"
 
 
-def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure, shipped: bool) -> list[str]:
     """A task in words: the overall verdict, the number of lines with each verdict, and densities
     that only one side has.
     """
@@ -210,7 +212,7 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
         )
     elif group.name:
         words.append(f"{len(lines)} lines: {_counted(lines)}.")
-    words += _old(blocks, measure)
+    words += _old(blocks, measure, shipped)
     for x in (block[0].group for block in blocks):
         for side, only in (("A", x.only_a), ("B", x.only_b)):
             if only:
@@ -219,13 +221,24 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
     return words
 
 
-def _old(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+def _old(blocks: Sequence[Sequence[Comparison]], measure: Measure, shipped: bool) -> list[str]:
     """What must be said where answers were not recorded."""
     lines = [x for block in blocks for x in block if x.interval is not None and x.interval.n > 1]
     lacking = [x for x in lines if _missing(x, measure) == NOT_RECORDED]
     if not lacking:
         return []
-    return [f"{OLD if len(lacking) == len(lines) else SOME}."]
+    sides = [side for i, side in enumerate("AB") if any(_lacks(x, i) for x in lacking)]
+    return [f"{not_recorded(sides, every=len(lacking) == len(lines), shipped=shipped)}."]
+
+
+def _lacks(x: Comparison, side: int) -> bool:
+    """Whether answers are missing of side A (0) or B (1) of a line, at a seed that both have."""
+    pairs = x.group.pairs
+    return not all(
+        complete([pair[side].answers.get(s) for s in {*pair[0].values} & {*pair[1].values}],
+                 pair[side].examples)
+        for pair in (pairs.values() if x.density is None else [pairs[x.density]])
+    )  # fmt: skip
 
 
 def _never_reached(lines: Sequence[Comparison]) -> list[str]:
