@@ -63,8 +63,8 @@ def sheet(
     """The comparison as a board: rows for programs, tables for people.
 
     `a` and `b` are the names of the sides; `comparisons` what `compare` returns for each group, and
-    `tasks` what `across` returns for all of them; `notes` stand below the first table; `shipped`: A is
-    the reference results.
+    `tasks` what `across` returns for all of them; `notes` stand below the first table;
+    `shipped`: A is the reference results.
     """
     measure = options.measure
     heading = f"A: {a} · B: {b} · {measure.heading}, B − A paired by seed"
