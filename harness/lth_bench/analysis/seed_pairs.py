@@ -126,14 +126,25 @@ def judged_in_order(
 
 
 def verdict_in_order(
-    pairs: SeedPairs, rule: Decide, measure: Measure, step: float = 0.0
+    pairs: SeedPairs,
+    rule: Decide,
+    measure: Measure,
+    step: float = 0.0,
+    *,
+    decisive: bool = True,
 ) -> Verdict:
     """The verdict on a row with a rule, wherever one is shown: that of the last look, and before
     the first what `stats.decide` says of too few pairs. A test at a fixed number of seeds is never
     made of such rows, however many seeds have ended out of their order.
+
+    `decisive` is whether the rule is made for this metric. Of another one it decides nothing: the
+    verdict is then that on all pairs up to the last look that they suffice for, at the level of one
+    look, which holds wherever the rule stopped, and its `stop` says `other metric`.
     """
     from lth_bench.stats.sequential import decide
 
+    if not decisive:
+        return _beside(pairs, rule, measure, step)
     found = None
     for found in judged_in_order(pairs, rule, measure, step):  # noqa: B007
         pass
@@ -152,6 +163,28 @@ def verdict_in_order(
     if pairs.skipped and found.stop is not None and found.stop.why == "to come":
         found = replace(found, stop=found.stop._replace(why="skipped"))
     return found
+
+
+def _beside(pairs: SeedPairs, rule: Decide, measure: Measure, step: float) -> Verdict:
+    from lth_bench.stats import Summary, judge
+    from lth_bench.stats.sequential import LEVEL
+    from lth_bench.stats.verdict import Stop
+
+    sequential = _sequential(pairs, rule, measure)
+    there = len(pairs.differences)
+    seen = pairs.differences[: max((n for n in sequential.looks if n <= there), default=there)]
+    values = [x for x in seen if x is not None]
+    found = judge(
+        Summary.of(values) if values else None,
+        sequential.margin,
+        level=LEVEL,
+        lost=seen.count(None),
+        planned=len(seen),
+        step=step,
+        higher=measure.higher,
+        unit=measure.difference_unit,
+    )
+    return replace(found, stop=Stop(len(seen), rule.max_seeds, "other metric"))
 
 
 def _sequential(pairs: SeedPairs, rule: Decide, measure: Measure) -> SequentialRule:

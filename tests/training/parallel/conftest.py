@@ -15,7 +15,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.ranks import FollowerProcess
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.progress import Recorded
+from lth_bench.running.progress import Note, Recorded
 from lth_bench.running.request import RunRequest, prepare
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.parallel.leader import RankLeader
@@ -57,6 +57,8 @@ class Ran:
     reason: str | None
     trained: list[Trained]
     """What each of its fits gave, in order."""
+    notes: list[str]
+    """What its user is told."""
 
     def require_equal(self, other: Ran) -> None:
         """The same values and curves, but for rounding, and the same masks."""
@@ -83,13 +85,17 @@ class Places:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._leaders: list[RankLeader] = []
+        self._made = 0
         self.workers = {n: self.worker(n) for n in (1, 2)}
 
-    def worker(self, devices: int) -> Worker:
+    def worker(self, devices: int, plugins: tuple[Path, ...] = ()) -> Worker:
         """A worker with so many CPU processes, and trainings of its own."""
         ranks = ("cpu",) * devices if devices > 1 else ()
-        own = self._folder / f"artifacts-{devices}-{len(self._leaders)}"
-        config = WorkerConfig(device="cpu", ranks=ranks, artifacts=own, data_root=data_root())
+        self._made += 1
+        own = self._folder / f"artifacts-{devices}-{self._made}"
+        config = WorkerConfig(
+            device="cpu", ranks=ranks, artifacts=own, data_root=data_root(), plugins=plugins
+        )
         leader = None
         if ranks:
             leader = RankLeader(partial(FollowerProcess, config), ranks)
@@ -119,9 +125,12 @@ class Places:
             suite = suite.replace('use = "dense"', use)
         path.write_text(suite)
         changed = (*overrides, *([f"recipes.short.devices={devices}"] if devices > 1 else []))
-        loaded, registry = prepare(RunRequest.from_arguments(suite=path, overrides=changed))
+        plugins = worker.config.plugins
+        request = RunRequest.from_arguments(suite=path, overrides=changed, plugins=plugins)
+        loaded, registry = prepare(request)
         found: list[Trained] = []
         records: list[dict[str, Any]] = []
+        notes: list[str] = []
         fit = Workbench.fit
 
         def kept(bench: Workbench, *given: Any, **named: Any) -> Trained:
@@ -131,6 +140,8 @@ class Places:
         def note(event: object) -> None:
             if isinstance(event, Recorded):
                 records.append(event.record)
+            elif isinstance(event, Note):
+                notes.append(event.message)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Workbench, "fit", kept)
@@ -139,7 +150,7 @@ class Places:
         ends = [r for r in records if r["record"] == "experiment"]
         bad = [r for r in ends if r["status"] != "ok"]
         end = (bad or ends)[-1]
-        return Ran(end["status"], end["reason"], found)
+        return Ran(end["status"], end["reason"], found, notes)
 
 
 @pytest.fixture(scope="module")

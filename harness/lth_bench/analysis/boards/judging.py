@@ -60,7 +60,7 @@ def with_verdict(
     """
     row = dict(row)
     signs = row.get("signs")
-    own = against.margin_of(row["suite"], margin)
+    own = against.margin_of(row["suite"], margin, measure)
     size = measure.margin(own, row.pop("base_mean", None) or 0.0)
     row = judged_row(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
@@ -102,13 +102,29 @@ def stopped(row: BoardRow) -> str:
     return f"{row['decided_at']}/{row['max_seeds']}"
 
 
+def _beside(row: BoardRow) -> bool:
+    """Whether the seeds of a row were added by another metric than its own."""
+    return row.get("stop") == "other metric"
+
+
 def adaptive_legend(rows: Iterable[BoardRow]) -> str:
     """What verdicts mean where seeds were added until decided; empty where none were."""
     from lth_bench.stats.verdict import NO_PAIR
 
-    found = [row for row in rows if row.get("max_seeds") is not None]
+    added = [row for row in rows if row.get("max_seeds") is not None]
+    beside = ""
+    if named := ", ".join(dict.fromkeys(row["metric"] for row in added if _beside(row))):
+        beside = (
+            f" Seeds were added until differences in the metric that a task is judged by were "
+            f"decided, which is not {named}: no such row was decided by that rule, and its margin "
+            f"does not apply. Their verdicts are tests at the level of one of its looks (p < "
+            f".0064) on the pairs up to the last one, so that at most 5% are wrong per row "
+            f"wherever it stopped; Δ has the interval of that level. All other columns, ranks "
+            f"too, are over the seeds that all labels of the task have."
+        )
+    found = [row for row in added if not _beside(row)]
     if not found:
-        return ""
+        return beside
     count = len(found)
     without_pairs = ""
     if any(row["stop"] in NO_PAIR for row in found):
@@ -124,7 +140,7 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
         "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
-        "that all labels of the task have."
+        "that all labels of the task have." + beside
     )
 
 
@@ -160,7 +176,7 @@ class Words:
         whose = whose or against.word
         own = {
             suite: measure.margin_parts(margin, whose)[0]
-            for suite, margin in against.margins(given).items()
+            for suite, margin in against.margins(given, measure).items()
         }
         number, unit = measure.margin_parts(given, whose)
         if len(set(own.values())) < 2:
@@ -201,10 +217,11 @@ class Words:
             text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
         elif kind == "insufficient":
             text = f"needs {LEAST}+"
+        elif kind == "open" and (row.get("signs") is not None or _beside(row)):
+            # order alone predicts no number of seeds, nor does what another metric needs
+            text = "open"
         elif kind == "open" and row.get("stop") is not None:
             text = f"open {stopped(row)}"
-        elif kind == "open" and row.get("signs") is not None:
-            text = "open"  # order alone predicts no number of seeds
         elif kind == "open":
             text = f"open {short_outlook(pairs, Forecast(row['n50'], row['n80']))}"
         else:
@@ -234,13 +251,13 @@ class Words:
         elif row.get("stop") == "decided":
             word = "same" if kind == "equivalent" else getattr(self, kind)
             text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
-        elif kind == "open" and row.get("stop") is not None:
+        elif kind == "open" and row.get("stop") is not None and not _beside(row):
             text = f"open ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":
             text = f"same within {number}"
         elif kind == "insufficient":
             text = f"needs {LEAST}+ seeds"
-        elif kind == "open" and row.get("signs") is None:
+        elif kind == "open" and row.get("signs") is None and not _beside(row):
             text = f"open, {cell.short} seeds"
         elif kind in ("better", "worse") and row["within_margin"]:
             text = f"{getattr(self, kind)} by <{number}"

@@ -40,6 +40,13 @@ ADAPTIVE = (
     "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
     "are wrong; A, B and B − A are estimates at the stop, with the repeated interval."
 )
+BESIDE = (
+    " Seeds were added until differences in the metric that the task is judged by were decided, "
+    "which is not {metric}: no such line was decided by that rule, and its margin does not apply. "
+    "Their verdicts are tests at the level of one of its looks (p < .0064) on the pairs up to the "
+    "last one, so that at most 5% are wrong wherever it stopped; B − A has the interval of that "
+    "level."
+)
 WIDER = (
     f"{OTHER_DATA}: half-width of its 95% interval for other seeds and other test data, which no "
     "verdict uses. "
@@ -108,8 +115,11 @@ def sheet(
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
     wider = any(map(_has_wider, ([block] for block in comparisons)))
     legend = _legend(options, margin_words(comparisons, options), tasks=bool(tasks), wider=wider)
-    if any(x.verdict.stop is not None for block in comparisons for x in block):
+    stops = {x.verdict.stop.why for block in comparisons for x in block if x.verdict.stop}
+    if stops - {"other metric"}:
         legend += ADAPTIVE
+    if "other metric" in stops:
+        legend += BESIDE.format(metric=measure.name)
     return Board("comparison", rows, tables, legend)
 
 
