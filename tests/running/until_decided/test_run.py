@@ -250,6 +250,8 @@ def test_a_seed_that_holds_an_open_comparison_is_retried(
         ({"overrides": ["suite.decide.max_seeds=61"]}, "must be an integer in .3, 60., but got 61"),
         ({"overrides": ["suite.decide.margin=0.0"]}, "must be a number in .0, 1., but got 0"),
         ({"overrides": ["suite.decide.margin=-0.5"]}, "must be a number in .0, 1., but got -0.5"),
+        ({"overrides": ["suite.decide.margin=nan"]}, "must be a number in .0, 1., but got nan"),
+        ({"overrides": ["suite.decide.margin=inf"]}, "must be a number in .0, 1., but got inf"),
         ({"overrides": ["suite.decide.most=5"]}, "most"),
         ({"overrides": ["suite.baseline=random"], "strategies": ["one_shot"]}, "leaves out"),
         ({"overrides": ["suite.baseline=random"], "strategies": ["random"]}, "nothing to compare"),
@@ -312,3 +314,20 @@ def test_a_baseline_that_lost_the_first_seeds_leaves_nothing_to_come(
     monkeypatch.setattr(machine, "statuses", {})
     run(retry=["diverged"])
     assert ("random", "decided") in asked(paths, "SELECT label, stop FROM looks")
+
+
+def test_a_strategy_that_is_added_afterwards_changes_no_verdict(run: Any, machine: Any) -> None:
+    _, _, paths = run(strategies=["random"])
+    assert asked(paths, LOOKS)[0][:5] == ("random", 0.1, 3, "worse", "decided")
+    before = asked(paths, LOOKS)
+    machine.trained.clear()
+    summary, _, _ = run()
+    assert machine.trained and summary.exit_code == 0
+    looks = asked(paths, LOOKS)
+    assert [look for look in looks if look[0] == "random"] == before
+    assert {look[0] for look in looks} == {"one_shot", "random"}
+    # and one that is left out again trains nothing, and takes no look of the others away
+    machine.trained.clear()
+    summary, _, _ = run(strategies=["random"])
+    assert machine.trained == [] and asked(paths, LOOKS) == looks
+    assert summary.notes[0].startswith("1 comparison: 1 decided;")

@@ -206,8 +206,9 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     told = ", ".join(f"{kinds[why]} {word}" for why, word in words.items() if kinds[why])
     due, fixed = len(seeds.due), len(plan.experiments)
     count = kinds.total()
+    compared = f"{count} comparison{'' if count == 1 else 's'}"
     return [
-        f"{count} comparisons: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
+        f"{compared}: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
         *_what_to_do(kinds, plan.suite.baseline),
         f"{due} experiments, where {most} seeds of everything are {fixed}",
     ]
