@@ -69,8 +69,17 @@ class RecordedExperiment:
     @property
     def name(self) -> str:
         """`imp on mlp/digits/short, seed 3 at 0.2`; the density where there is one alone."""
+        return f"{self.label} on {'/'.join(self.task)}, {self._which}"
+
+    @property
+    def name_in_task(self) -> str:
+        """`imp, seed 3 at 0.2`."""
+        return f"{self.label}, {self._which}"
+
+    @property
+    def _which(self) -> str:
         at = f" at {self.densities[0]:g}" if len(self.densities) == 1 else ""
-        return f"{self.label} on {'/'.join(self.task)}, seed {self.seed}{at}"
+        return f"seed {self.seed}{at}"
 
 
 @dataclass(frozen=True, kw_only=True)
