@@ -200,7 +200,8 @@ def test_every_format(compare, format):
         (["imp", "--with", "reference", "--masks"], 4, "--with compares values, and --masks masks"),
         (["old.duckdb", "--with", "reference"], 4, "old.duckdb is a whole database; name the"),
         (["imp@run-1", "imp", "--with", "reference"], 4, "A must be a label of the reference"),
-        (["none", "--with", "reference"], 4, "results.duckdb has no results of 'none'"),
+        (["none", "--with", "reference"], 4, "results.duckdb has no results of 'none'; name a"),
+        (["quickstart", "--with", "reference"], 4, "of 'quickstart', which is a suite; name"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_error(compare, arguments, code, message):

@@ -346,7 +346,8 @@ def test_a_phone_has_cards_with_verdict_and_cost(visit: Visits) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_works_with_the_keyboard(page: Any) -> None:
+def test_the_page_works_with_the_keyboard(visit: Visits) -> None:
+    page = visit()  # of its own: the section that it goes to stays in the address
     focusable = page.locator("a, button, input, select, [tabindex]").first
     focusable.focus()
     state = """() => {
