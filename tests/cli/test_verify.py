@@ -136,6 +136,8 @@ def test_code_that_came_with_results_runs_only_where_it_is_named(
         ("none.duckdb", None, "there are no results at none.duckdb"),
         ("text.duckdb", b"seed,score\n", "is neither a DuckDB database nor a file of rows"),
         ("text.parquet", b"seed,score\n", "cannot be read as Parquet"),
+        ("x" * 300 + ".parquet", None, "File name too long; name other results"),
+        ("x" * 300 + ".duckdb", None, "File name too long; name other results"),
         ("empty.jsonl", b"", "empty.jsonl has no results: no row was planned in it"),
         ("empty.journal.jsonl", b"", "has no results: no row was planned in it"),
     ],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.store.fold import build
 from lth_bench.store.origin import find_journal
-from lth_bench.store.paths import Paths, looks_like_duckdb
+from lth_bench.store.paths import Paths, is_folder, looks_like_duckdb
 from lth_bench.store.reading import is_current, reading
 from lth_bench.store.rows_file import restored
 from lth_bench.system.temporary import temporary_folder
@@ -111,7 +111,7 @@ def opened(database: Path) -> Iterator[DuckDBPyConnection]:
 
 
 def _open(database: Path, stack: contextlib.ExitStack) -> DuckDBPyConnection:
-    if database.is_dir():
+    if is_folder(database):
         raise UserError(
             f"{database} is a folder; name a file in it: results (.duckdb), a journal (.jsonl) or "
             f"rows (.parquet)"
