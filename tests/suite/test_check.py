@@ -35,7 +35,12 @@ def test_a_valid_suite_passes(write, registry):
         ("output = 0.3", "output = 3", 23, ["strategy 'imp' on conv: rate.output", "got 3"]),
         ("batch = 64", "batch = 63", 28, ["strategy 'snip-big': batch must be even", "63"]),
         ("batch = 64", "batch = 'x'", 28, ["strategy 'snip-big': batch must be an integer"]),
-        ("[0.2, 0.5]", "[1.0]", 5, ["no task has a density below 1", "nothing of imp, snip-big"]),
+        (
+            "[0.2, 0.5]",
+            "[1.0]",
+            5,
+            ["no task has a density below 1", "imp, snip-big", "with --add dense"],
+        ),
     ],
 )
 def test_one_message_with_file_line_and_key(write, registry, old, new, line, parts):

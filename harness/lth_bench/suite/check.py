@@ -90,10 +90,12 @@ def _require_sparse(suite: Suite, unpruned: Collection[str]) -> None:
     """UserError where no task has a density at which the listed methods would do anything."""
     methods = [s.label for s in suite.strategies if s.use not in unpruned]
     if methods and not any(d < 1 for task in suite.tasks for d in task.densities):
+        listed = any(s.label == "dense" for s in suite.strategies)
+        alone = "-s dense" if listed else "--add dense -s dense"
         raise UserError(
             f"suite.densities: no task has a density below 1, so that only the dense network would "
             f"train and nothing of {some_of(methods)}; add one in (0, 1), such as 0.2, or choose "
-            f"the dense run alone with -s dense",
+            f"the dense run alone with {alone}",
             ("suite", "densities"),
         )
 
