@@ -41,13 +41,13 @@ def server() -> Iterator[str]:
     secret = folder / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     made = [bin_ / "initdb", "-D", data, "-U", "lth", "-A", "scram-sha-256", "--pwfile", secret]
     process = None
     try:
         subprocess.run(made, check=True, capture_output=True, cwd=folder, **user)
+        with socket.socket() as free:  # at the last moment, before another takes the port
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         command = [bin_ / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **user)
@@ -64,7 +64,7 @@ def server() -> Iterator[str]:
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     import psycopg
 
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while True:
         try:
             psycopg.connect(url.replace("+psycopg", "")).close()

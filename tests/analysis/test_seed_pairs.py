@@ -38,9 +38,34 @@ def test_what_is_no_pair_and_what_ends_the_comparison() -> None:
     base: dict[int, Any] = {0: 0.5, 1: "lost", 2: 0.5, 3: 0.5, 4: 0.5}
     mine: dict[int, Any] = {0: 0.6, 1: 0.6, 2: "dropped", 3: "lost", 4: "skipped"}
     assert in_order(mine, base, 4) == SeedPairs(
-        [pytest.approx(0.1), None], 0.5, left_out=2, seeds=[0, 3]
+        [pytest.approx(0.1), None], 0.5, left_out=2, baseless=1, seeds=[0, 3]
     )
     assert in_order(mine, base, 5).skipped
+
+
+@pytest.mark.parametrize(
+    ("mine", "base", "why"),
+    [
+        ([0.6, 0.6, 0.6], ["lost", "lost", "lost"], "no baseline"),
+        ([0.6, "dropped", "lost"], ["lost", 0.5, "lost"], "no baseline"),
+        (["dropped"] * 3, [0.5, 0.5, 0.5], "dropped"),
+        ([0.6, 0.6, 0.6], ["lost", "lost", 0.5], None),
+        ([0.6, 0.6], ["lost", "lost"], None),
+    ],
+)
+def test_without_a_pair_in_the_first_three_seeds_a_comparison_is_given_up(
+    mine: list[Any], base: list[Any], why: str | None
+) -> None:
+    rule = Decide(max_seeds=10)
+    fates, others = dict(enumerate(mine)), dict(enumerate(base))
+    found = verdict_in_order(in_order(fates, others, 10), rule, ACCURACY)
+    assert found.stop is not None and found.stop.why == (why or "to come")
+    if why is not None:
+        assert found.kind == "insufficient" and "no pair in the first 3 seeds" in found.text
+        # what was trained ahead changes nothing
+        ahead = dict.fromkeys(range(3, 8), 0.6)
+        late = in_order({**fates, **ahead}, {**others, **dict.fromkeys(ahead, 0.5)}, 10)
+        assert late == in_order(fates, others, 10)
 
 
 def test_where_a_seed_was_left_out_the_last_look_never_comes() -> None:

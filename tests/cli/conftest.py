@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,16 @@ class SideBySide:
                 handle(event)
                 if isinstance(event, Recorded) and event.ends:
                     schedule.done(live.pop(event.record["experiment_id"]))
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What sleeps in this process takes no time, but its clock goes on: time limits can then be so
+    long that no experiment on a busy machine reaches one by itself.
+    """
+    clock, slept = time.perf_counter, [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
 
 
 @pytest.fixture

@@ -97,11 +97,11 @@ class Moody:
         if self.mood == "diverges":
             return ticket.fit(penalty=lambda values: next(iter(values.values())).sum() * torch.nan)
         if self.mood == "is slow":
-            return ticket.fit(on_step=lambda view: time.sleep(0.1))
+            return ticket.fit(on_step=lambda view: time.sleep(10))
         if self.mood == "lingers":
             return ticket.fit(on_step=lambda view: view.step == 7 and time.sleep(1000) or None)
         if self.mood == "thinks":
-            time.sleep(1.6)
+            time.sleep(160)
         return ticket.fit()
 
     @property
@@ -219,11 +219,11 @@ def test_oom_and_divergence_end_only_their_experiment(run, undisturbed):
 
 
 @pytest.mark.slow
-def test_a_timeout_ends_only_slow_experiments(run, undisturbed):
-    made = run("is slow", "thinks", timeout="1.5")
+def test_a_timeout_ends_only_slow_experiments(run, undisturbed, naps):
+    made = run("is slow", "thinks", timeout="150")
     found = status_of(made.paths)
     assert (found["first"], found["second"]) == ("timeout", "timeout")
-    assert reason_of(made.paths, "first") == "took longer than 1.5 s (--timeout)"
+    assert reason_of(made.paths, "first") == "took longer than 150 s (--timeout)"
     assert without(rows(made.paths), "first", "second") == without(undisturbed, "first", "second")
     mended = run(timeout="10m", retry="timeout")
     assert mended.ran == {"first", "second"} and mended.exit_code == 0

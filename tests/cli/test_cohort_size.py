@@ -106,17 +106,17 @@ def disturbed(tmp_path_factory):
     results, journal = folder / "results.duckdb", folder / "results.journal.jsonl"
     command = [sys.executable, "-m", "lth_bench", "run", "tiny.toml", "--results", str(results),
                "--device", "cpu", "--workers", "1", "--cohort-size", "8"]  # fmt: skip
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     deadline = time.monotonic() + 240
     while not (journal.exists() and b'"record":"ticket"' in journal.read_bytes()):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()  # until its worker has noticed, whose stderr is the same
     killed = finished(Paths(results))
-    time.sleep(0.5)  # its worker notices
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LTH_BENCH_COHORT_SIZE", "8")
         summary = lth_bench.run(

@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from lth_bench.store.seed_rows import write_rows
+
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 call = RECORDS["call"]
 TASKS = (("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper"))
@@ -16,8 +18,9 @@ TASKS = (("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper"))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """results: imp with reinit, one_shot, snip; imp's parameters changed once. old: before that.
-    apart: other seeds. newer: of a later version. empty: nothing.
+    """results: imp with reinit, one_shot, snip; imp's parameters changed once. old: before that;
+    rows.parquet and a:b.parquet: its rows. apart: other seeds. newer: of a later version.
+    empty: nothing.
     """
     folder = tmp_path_factory.mktemp("compare")
     Scenario, write = RECORDS["Scenario"], RECORDS["write"]
@@ -31,6 +34,9 @@ def folder(tmp_path_factory):
     write(folder / "old.duckdb", before)
     write(folder / "apart.duckdb", Scenario(tasks=TASKS, seeds=(7, 8)))
     write(folder / "empty.duckdb")
+    write_rows(folder / "old.duckdb", "quickstart", folder / "rows.parquet", "lth-bench run")
+    (folder / "a:b.parquet").write_bytes((folder / "rows.parquet").read_bytes())
+    (folder / "text.parquet").write_text("seed,score")
     with duckdb.connect(str(folder / "newer.duckdb")) as con:
         con.execute("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
         con.execute(
@@ -88,6 +94,23 @@ def test_two_databases_label_by_label(compare):
     assert any(r["difference"] for r in one)
 
 
+@pytest.mark.parametrize(
+    ("rows", "database"),
+    [
+        (["imp", "rows.parquet:imp"], ["imp", "old.duckdb:imp"]),
+        (["a:b.parquet:imp/reinit", "imp"], ["old.duckdb:imp/reinit", "imp"]),
+        (["rows.parquet", "results.duckdb"], ["old.duckdb", "results.duckdb"]),
+        (["imp", "snip", "--results", "rows.parquet"], ["imp", "snip", "--results", "old.duckdb"]),
+    ],
+)
+def test_a_file_of_rows_is_a_side_as_its_database_is(compare, rows, database):
+    one, other = (json.loads(compare(*x, "--json")[1])["comparison"] for x in (rows, database))
+    assert len(one) > 4
+    for row in (*one, *other):
+        del row["a"], row["b"]
+    assert one == other
+
+
 def test_a_lost_seed_fails_the_gate_worse(compare):
     code, out, err = compare("snip@run-old", "snip", "--fail-on", "worse")
     assert code == 6
@@ -136,6 +159,13 @@ def test_every_format(compare, format):
         (["imp", "imp@run-"], 4, "imp@run- is ambiguous: run run-old, run run-new"),
         (["imp", "imp@zzz"], 4, "no revision of 'imp' starts with 'zzz'; there are runs run-old"),
         (["imp", "gone.duckdb"], 4, "gone.duckdb is a whole database and imp one label"),
+        (["imp", "gone.parquet:imp"], 4, "there is no file gone.parquet"),
+        (["imp", "text.parquet:imp"], 4, "text.parquet cannot be read as Parquet"),
+        (["imp", "rows.parquet:ipm"], 4, "rows.parquet: unknown label 'ipm'; did you mean 'imp'?"),
+        (["imp", "rows.parquet"], 4, "rows.parquet is a whole database and imp one label"),
+        (["imp", "rows.parquet:"], 4, "a side is LABEL, LABEL/CONTROL, LABEL@REV"),
+        (["imp", "old.journal.jsonl:imp"], 4, "as a DuckDB database (it is another kind of file)"),
+        (["rows.parquet:ipm", "--with", "reference"], 4, "rows.parquet has no results of 'ipm'"),
         (["old.duckdb", "gone.duckdb"], 4, "there are no results at gone.duckdb"),
         (["old.duckdb", "newer.duckdb"], 4, "newer.duckdb was made by a newer lth-bench"),
         (["old.duckdb", "empty.duckdb"], 4, "empty.duckdb holds no results yet"),

@@ -21,7 +21,7 @@ def url():
         yield found
 
 
-def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
+def test_the_comparison_waits_for_the_whole_study(lth, here, tiny, url):
     suite = lth.write("tiny.toml", tiny + TUNE.replace("trials = 2", f"trials = {TRIALS}"))
     own = {name: lth.folder / name / "results.duckdb" for name in "ab"}
 
@@ -31,7 +31,7 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
             "--results", own[name],
         )  # fmt: skip
 
-    first, second = tune("a"), tune("b")
+    second = tune("b")
     said = []
     for line in second.stderr:  # until it has finished something
         said.append(line)
@@ -39,6 +39,7 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
             break
     else:
         pytest.fail(f"nothing was finished: {said}")
+    first = tune("a")  # not before, or it could finish all while the other starts
     os.kill(second.pid, signal.SIGKILL)
     said.append(second.communicate()[1])
     again = tune("b")
@@ -48,10 +49,10 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
         pytest.fail("none of them compared anything")
 
     merged = lth.folder / "merged.duckdb"
-    lth("merge", own["a"], own["b"], "--results", merged)
+    here("merge", own["a"], own["b"], "--results", merged)
 
     def rows(query, results=merged):
-        found = lth("query", query, "--format", "json", "--results", results)
+        found = here("query", query, "--format", "json", "--results", results)
         return json.loads(found.stdout)["rows"]
 
     trials = rows("FROM trials ORDER BY number")
@@ -74,10 +75,12 @@ def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
 
     for results in (*own.values(), merged):
         there = ("--results", results)
-        outputs.append(lth("report", *there, "--output", results.with_suffix(".html")).stdout)
-        lth("export", "snapshot", "--output", results.with_name(f"{results.stem}-s.duckdb"), *there)
-        lth("export", "csv", "--output", results.with_name(f"{results.stem}-csv"), *there)
-    found = lth("tune", suite, "--best", "--storage", url, "--results", merged).stdout
+        outputs.append(here("report", *there, "--output", results.with_suffix(".html")).stdout)
+        here(
+            "export", "snapshot", "--output", results.with_name(f"{results.stem}-s.duckdb"), *there
+        )
+        here("export", "csv", "--output", results.with_name(f"{results.stem}-csv"), *there)
+    found = here("tune", suite, "--best", "--storage", url, "--results", merged).stdout
     assert "snip-tuned" in found and "tune.storage" not in found
     outputs.append(found)
     assert all(postgres.PASSWORD not in text for text in outputs)

@@ -87,20 +87,19 @@ def test_closed_it_reads_no_more() -> None:
 
 
 def test_threads_end_with_the_reader() -> None:
-    def alive() -> int:
-        return sum(t.name.startswith("lth-bench-reader") for t in threading.enumerate())
+    def readers() -> set[threading.Thread]:
+        return {t for t in threading.enumerate() if t.name.startswith("lth-bench-reader")}
 
-    before = alive()
+    before = readers()  # of earlier tests, which may end meanwhile
     reader = ImageReader(2)
     reader.begin(Numbered(), torch.arange(100)).wait()
-    assert alive() > before
+    ours = readers() - before
+    assert ours
     del reader
     gc.collect()
-    for _ in range(100):
-        if alive() <= before:
-            break
-        time.sleep(0.02)
-    assert alive() <= before  # those of earlier tests may have ended meanwhile
+    for thread in ours:
+        thread.join(100)
+    assert not any(thread.is_alive() for thread in ours)
 
 
 def test_a_tensor_as_images() -> None:

@@ -82,7 +82,7 @@ def test_folding_waits_for_a_short_lock(make_scenario: Make, write: Make) -> Non
     ) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        assert fold(paths, patience=20.0).state == "folded"
+        assert fold(paths, patience=200.0).state == "folded"
         other.wait()
 
 

@@ -59,6 +59,8 @@ class Sample:
     time, or without a finite value."""
     rule: Decide | None = None
     """Until when seeds were added, where every seed was asked for; None at a fixed number."""
+    decisive: bool = True
+    """Whether the metric is the one that its task is judged by, which such a rule is made for."""
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
     stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
@@ -140,6 +142,7 @@ def samples(
                 + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
             list(seed) FILTER ({ok} AND {_never(metric)}),
             CASE WHEN min(test_examples) = max(test_examples) THEN min(test_examples) END,
+            judged_by({name}, any_value(f.metric)) = any_value(f.metric),
             {bits}
         FROM ({scored_sql(name, rows, every_seed=every_seed)}) f {joined}
         WHERE {" AND ".join(where)}
@@ -187,7 +190,7 @@ def _never(metric: str) -> str:
 
 def _sample(row: tuple[Any, ...], rules: Mapping[str, Decide]) -> Sample:
     suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
-    *found, step, never, examples, bits = rest
+    *found, step, never, examples, decisive, bits = rest
     seeds, values, lost, skipped, missing, dropped = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
@@ -210,4 +213,5 @@ def _sample(row: tuple[Any, ...], rules: Mapping[str, Decide]) -> Sample:
         examples=examples,
         censored=frozenset(never or ()),
         rule=rules.get(suite),
+        decisive=decisive is not False,
     )

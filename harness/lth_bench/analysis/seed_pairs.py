@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
+from lth_bench.suite.decide import FEWEST
 
 if TYPE_CHECKING:
     from lth_bench.stats import Verdict
     from lth_bench.stats.sequential import SequentialRule
+    from lth_bench.stats.verdict import StopReason
     from lth_bench.suite.decide import Decide
 
 SeedFate = float | Literal["lost", "skipped", "dropped"]
@@ -36,10 +38,21 @@ class SeedPairs:
     _: KW_ONLY
     left_out: int = 0
     """Seeds that have ended and are no pair."""
+    baseless: int = 0
+    """Those of them at which the baseline has no result."""
     seeds: Sequence[int] = ()
     """Of the differences; those from 0 on where none are given."""
     skipped: bool = False
     """Whether the row cannot reach its density, which ends the comparison."""
+
+    @property
+    def given_up(self) -> StopReason | None:
+        """Why no seeds are added to a comparison without any pair: none of the first three seeds is
+        one, so that further ones are not likely to be. None of any other.
+        """
+        if self.differences or self.left_out < FEWEST:
+            return None
+        return "no baseline" if self.baseless else "dropped"
 
     def without(self, n: int) -> set[int]:
         """Seeds before that of the n-th pair that are no pair."""
@@ -55,21 +68,25 @@ def dense_label(labels: Iterable[str]) -> str:
 
 
 def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
-    """The pairs of seeds below `most`, up to the first that is still to come on either side."""
+    """The pairs of seeds below `most`, up to the first that is still to come on either side; none
+    where the first three are no pairs, whatever was trained ahead.
+    """
     differences: list[float | None] = []
     references: list[float] = []
     seeds: list[int] = []
-    left_out = 0
+    left_out = baseless = 0
     for seed in range(most):
-        if seed not in mine or seed not in base:
+        if seed not in mine or seed not in base or (not seeds and left_out == FEWEST):
             break
         own, other = mine[seed], base[seed]
         if own == "skipped":
             return SeedPairs(
-                differences, _first(references), left_out=left_out, seeds=seeds, skipped=True
-            )
+                differences, _first(references), left_out=left_out, baseless=baseless, seeds=seeds,
+                skipped=True,
+            )  # fmt: skip
         if own == "dropped" or isinstance(other, str):
             left_out += 1
+            baseless += isinstance(other, str)
         elif own == "lost":
             differences.append(None)
             seeds.append(seed)
@@ -77,7 +94,9 @@ def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
             seeds.append(seed)
             differences.append(float(own) - other)
             references.append(other)
-    return SeedPairs(differences, _first(references), left_out=left_out, seeds=seeds)
+    return SeedPairs(
+        differences, _first(references), left_out=left_out, baseless=baseless, seeds=seeds
+    )
 
 
 def judged_in_order(
@@ -107,14 +126,25 @@ def judged_in_order(
 
 
 def verdict_in_order(
-    pairs: SeedPairs, rule: Decide, measure: Measure, step: float = 0.0
+    pairs: SeedPairs,
+    rule: Decide,
+    measure: Measure,
+    step: float = 0.0,
+    *,
+    decisive: bool = True,
 ) -> Verdict:
     """The verdict on a row with a rule, wherever one is shown: that of the last look, and before
     the first what `stats.decide` says of too few pairs. A test at a fixed number of seeds is never
     made of such rows, however many seeds have ended out of their order.
+
+    `decisive` is whether the rule is made for this metric. Of another one it decides nothing: the
+    verdict is then that on all pairs up to the last look that they suffice for, at the level of one
+    look, which holds wherever the rule stopped, and its `stop` says `other metric`.
     """
     from lth_bench.stats.sequential import decide
 
+    if not decisive:
+        return _beside(pairs, rule, measure, step)
     found = None
     for found in judged_in_order(pairs, rule, measure, step):  # noqa: B007
         pass
@@ -128,9 +158,33 @@ def verdict_in_order(
         )
         if len(pairs.differences) + pairs.left_out >= rule.max_seeds and found.stop is not None:
             found = replace(found, stop=found.stop._replace(why="maximum"))
+    if pairs.given_up is not None and found.stop is not None:
+        found = replace(found, stop=found.stop._replace(why=pairs.given_up))
     if pairs.skipped and found.stop is not None and found.stop.why == "to come":
         found = replace(found, stop=found.stop._replace(why="skipped"))
     return found
+
+
+def _beside(pairs: SeedPairs, rule: Decide, measure: Measure, step: float) -> Verdict:
+    from lth_bench.stats import Summary, judge
+    from lth_bench.stats.sequential import LEVEL
+    from lth_bench.stats.verdict import Stop
+
+    sequential = _sequential(pairs, rule, measure)
+    there = len(pairs.differences)
+    seen = pairs.differences[: max((n for n in sequential.looks if n <= there), default=there)]
+    values = [x for x in seen if x is not None]
+    found = judge(
+        Summary.of(values) if values else None,
+        sequential.margin,
+        level=LEVEL,
+        lost=seen.count(None),
+        planned=len(seen),
+        step=step,
+        higher=measure.higher,
+        unit=measure.difference_unit,
+    )
+    return replace(found, stop=Stop(len(seen), rule.max_seeds, "other metric"))
 
 
 def _sequential(pairs: SeedPairs, rule: Decide, measure: Measure) -> SequentialRule:
@@ -153,6 +207,5 @@ def fates_of(sample: Sample) -> dict[int, SeedFate]:
 def _first(values: Sequence[float]) -> float:
     """The mean of the first three, which stays as more come."""
     from lth_bench.stats import mean
-    from lth_bench.stats.sequential import FEWEST
 
     return mean(values[:FEWEST]) if values else 0.0

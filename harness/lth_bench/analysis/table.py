@@ -47,6 +47,12 @@ class Table:
     fit."""
     wide: frozenset[int] = frozenset()
     """Columns that a terminal shows only where the whole table fits with them."""
+    interval: int | None = None
+    """A column of `mean ± half-width`; the half-width stands below the mean where the table is too
+    wide otherwise."""
+    second: int | None = None
+    """A column of second half-widths, right of `interval`; they stand below it where the whole
+    table does not fit."""
     prose: int | None = None
     """A column of sentences, which take several lines so that the table fits."""
     about: tuple[str, ...] = ()

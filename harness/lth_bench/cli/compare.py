@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WITH = ("reference", "literature")
 """What else than the user's own results a label can be compared with."""
-SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
+SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH or PATH:LABEL (a .duckdb, or rows in a .parquet)."
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are imported, which takes the first seconds of a command."""
+"""Ctrl-C and SIGTERM, above all during imports, which take the first seconds of a command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from lth_bench.errors import INTERRUPTED
+from lth_bench.system.temporary import remove_held
 
 IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 """The file name of the frames between a module's code and the import that runs it."""
@@ -16,20 +17,25 @@ IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 @contextlib.contextmanager
 def quiet_ctrl_c() -> Iterator[None]:
-    """Within this, Ctrl-C during an import says one line and ends the process with exit code 2.
+    """Within this, Ctrl-C, SIGTERM and SIGHUP during an import say one line and end the process
+    with exit code 2.
 
-    At any other time it is the KeyboardInterrupt that it always is. It has no effect where Ctrl-C
-    does something else already, as after `nohup`.
+    At any other time they raise the KeyboardInterrupt that Ctrl-C always does, so that whatever
+    is open is closed. It has no effect on a signal that does something else already, as SIGHUP
+    does after `nohup`.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, _hear)
+    usual: dict[int, object] = {signal.SIGINT: signal.default_int_handler}
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            usual[getattr(signal, name)] = signal.SIG_DFL
+    before = {number: kind for number, kind in usual.items() if signal.getsignal(number) is kind}
+    for number in before:
+        signal.signal(number, _hear)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, kind in before.items():
+            signal.signal(number, kind)
 
 
 def _hear(number: int, frame: FrameType | None) -> None:
@@ -38,6 +44,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
         # whose next use was a RecursionError). What is on disk bears a kill at any time.
         with contextlib.suppress(OSError):  # a full disk, a terminal that is gone
             os.write(2, b"interrupted\n")
+        remove_held()
         os._exit(INTERRUPTED)
     signal.default_int_handler(number, frame)
 

@@ -66,10 +66,11 @@ class Defaults:
         self.right = {}
         if self._test is None:
             return seen
-        last = early = self._evaluate(ticket, trained, self._test)
+        last = early = self._evaluate(ticket, trained, self._test, "test")
         if trained.best.step != trained.step:  # otherwise it is the same state
-            early = self._evaluate(ticket, trained.best, self._test)
-        train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
+            early = self._evaluate(ticket, trained.best, self._test, "test")
+        sample = ticket.bench.data.sample(TRAIN_SAMPLE)
+        train = self._evaluate(ticket, trained, sample, TRAIN_SAMPLE)
         self.right = {f"test_{name}": which for name, which in last.right.items()}
         if primary in early.right:
             self.right[f"early_stop_{primary}"] = early.right[primary]
@@ -90,7 +91,7 @@ class Defaults:
         values = {key: value.detach().clone() for key, value in ticket.pruned.items()}
         ticket.mask.apply_(values)
         primary = ticket.bench.objective.primary.name
-        judged = self._evaluate(ticket, State(values, 0, ticket.layers), test)
+        judged = self._evaluate(ticket, State(values, 0, ticket.layers), test, "test")
         return {f"pruned_{primary}": judged.metrics[primary]}
 
     def _instability(self, ticket: Ticket, trained: Trained, test: Examples) -> dict[str, float]:
@@ -103,7 +104,8 @@ class Defaults:
         def evaluate(values: Mapping[str, Tensor]) -> Evaluation:
             state = State(values, trained.step, ticket.layers)
             return Evaluation(
-                self._evaluate(ticket, state, test), self._evaluate(ticket, state, sample)
+                self._evaluate(ticket, state, test, "test"),
+                self._evaluate(ticket, state, sample, TRAIN_SAMPLE),
             )
 
         return instability(
@@ -133,6 +135,7 @@ class Defaults:
         return torch.cat(found), split.y.clone()
 
     @staticmethod
-    def _evaluate(ticket: Ticket, state: State, split: Examples) -> Judged:
-        ticket.bench.network.load(state.values)
-        return ticket.bench.network.evaluate(split, ticket.bench.data, ticket.mask)
+    def _evaluate(ticket: Ticket, state: State, split: Examples, name: str | int) -> Judged:
+        bench = ticket.bench
+        bench.network.load(state.values)
+        return bench.network.evaluate(split, bench.data, ticket.mask, name=name)

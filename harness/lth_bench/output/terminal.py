@@ -10,6 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
+from lth_bench.output.fitting import stacked, without
 from lth_bench.system.streams import spelled
 from lth_bench.system.text import aligned, columns_of, printable
 
@@ -95,42 +96,48 @@ def _encodable(table: Table, encoding: str) -> Table:
 
 def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
     """The lines of a table for `width` columns: in full if it fits, with its columns for wide
-    terminals or without, otherwise with short cells, and then without as many of its optional
-    columns as it takes, the rightmost first. If it is still wider than a terminal of `narrow`
+    terminals or without, otherwise with second intervals below the first ones, then with short
+    cells, then without as many of its optional columns as it takes, the rightmost first, and at
+    last with the intervals below the means. If it is still wider than a terminal of `narrow`
     columns, each row is printed as several lines (None: not a terminal, where long lines are fine).
     """
     from rich.text import Text
 
     short = False
-    widths = _widths(table, short)
-    if _total(widths) > width and table.wide:
-        table = _without(table, table.wide)
-        widths = _widths(table, short)
-    if _total(widths) > width:
-        short = True
-        widths = _widths(table, short)
+    if _total(_widths(table, short)) > width and table.wide:
+        table = without(table, table.wide)
+    shown, heads = table, [table.header]
+    if _total(_widths(table, short)) > width:
+        shown, heads = stacked(table, split=False)
+        short = _total(_widths(shown, short, heads)) > width
     for column in sorted(table.optional, reverse=True):
-        if _total(widths) > width:
-            table = _without(table, frozenset({column}))
-            widths = _widths(table, short)
-    if table.prose is not None:
-        room = min(width, PROSE_WIDTH) - _total(widths) + widths[table.prose]
-        if LEAST_PROSE <= room < widths[table.prose]:
-            table = _broken(table, table.prose, room, short)
-            widths = _widths(table, short)
+        if _total(_widths(shown, short, heads)) > width:
+            table = without(table, frozenset({column}))
+            shown, heads = stacked(table, split=False)
+    if _total(_widths(shown, short, heads)) > width:
+        shown, heads = stacked(table, split=True)
+    if shown.prose is not None:
+        total, own = _total(_widths(shown, short, heads)), _widths(shown, short, heads)[shown.prose]
+        room = min(width, PROSE_WIDTH) - total + own
+        if LEAST_PROSE <= room < own:
+            shown = _broken(shown, shown.prose, room, short)
+    widths = _widths(shown, short, heads)
     yield Text("")
     if narrow is not None and _total(widths) > narrow:
         yield from _records(table, narrow)
         yield Text("")
         return
-    header = GAP.join(_aligned(table, table.header, widths))
-    yield Text(header, style="dim")
-    yield Text("─" * columns_of(header), style="dim")
-    for number, block in enumerate(table.blocks):
+    rule = 0
+    for head in heads:
+        header = GAP.join(_aligned(shown, head, widths))
+        rule = max(rule, columns_of(header))
+        yield Text(header, style="dim")
+    yield Text("─" * rule, style="dim")
+    for number, block in enumerate(shown.blocks):
         if number:
             yield Text("")
         for line in block:
-            yield _styled(line, _aligned(table, _texts(line, short), widths))
+            yield _styled(line, _aligned(shown, _texts(line, short), widths))
     yield Text("")
 
 
@@ -171,32 +178,14 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def _without(table: Table, columns: frozenset[int]) -> Table:
-    """The table without these columns."""
-    stay = [i for i in range(len(table.header)) if i not in columns]
-    return replace(
-        table,
-        header=tuple(table.header[i] for i in stay),
-        blocks=[[tuple(line[i] for i in stay) for line in block] for block in table.blocks],
-        left=_moved(table.left, stay),
-        optional=_moved(table.optional, stay),
-        prose=stay.index(table.prose) if table.prose in stay else None,
-        wide=_moved(table.wide, stay),
-    )
-
-
-def _moved(columns: frozenset[int], stay: Sequence[int]) -> frozenset[int]:
-    """Where these columns are among those that stay."""
-    return frozenset(place for place, i in enumerate(stay) if i in columns)
-
-
 def _texts(line: Line, short: bool) -> list[str]:
     return [cell.short if short and cell.short is not None else cell.text for cell in line]
 
 
-def _widths(table: Table, short: bool) -> list[int]:
+def _widths(table: Table, short: bool, heads: Sequence[tuple[str, ...]] | None = None) -> list[int]:
     texts = [_texts(line, short) for line in table.lines()]
-    return [max(map(columns_of, column)) for column in zip(table.header, *texts, strict=True)]
+    rows = zip(*(heads or [table.header]), *texts, strict=True)
+    return [max(map(columns_of, column)) for column in rows]
 
 
 def _aligned(table: Table, texts: Sequence[str], widths: Sequence[int]) -> list[str]:

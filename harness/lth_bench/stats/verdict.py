@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from lth_bench.stats.power import minimum_detectable_effect
@@ -48,9 +48,21 @@ def _signed(text: str) -> str:
 
 VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
-StopReason = Literal["to come", "decided", "futile", "maximum", "lost", "skipped"]
+StopReason = Literal[
+    "to come", "decided", "futile", "maximum", "lost", "skipped", "no baseline", "dropped",
+    "other metric",
+]  # fmt: skip
 """Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed, a
-density that cannot be reached."""
+density that cannot be reached; or none of the first three seeds is a pair, as the baseline lost
+some of them, or as all of them ran out of memory or time; or the rule is that of another metric,
+and what it decided is not this."""
+
+
+NO_PAIR: Mapping[str, str] = {
+    "no baseline": "no pair in the first 3 seeds, as the baseline lost seeds",
+    "dropped": "no pair in the first 3 seeds, which ran out of memory or time",
+}
+"""What each reason for a comparison without any pair says."""
 
 
 class Stop(NamedTuple):
@@ -67,6 +79,9 @@ class Stop(NamedTuple):
         """`at 5 of 30`."""
         return f"at {self.at} of {self.maximum}"
 
+
+BESIDE = "seeds were added by another metric"
+"""What is said of a verdict that the rule which added them did not make."""
 
 LEAST = 3
 """Seeds below which there is no verdict: two differences have a spread with one degree of freedom,
@@ -121,13 +136,26 @@ class Verdict:
         return verdict_forecast(self.n, _digits(effect), _digits(margin), self.level)
 
     @property
+    def _beside(self) -> str:
+        """The text where seeds were added by another metric: the same, and that it says so."""
+        fixed = replace(self, stop=None)
+        if self.kind != "open":
+            return f"{fixed.text} ({BESIDE})"
+        assert self.summary is not None
+        return f"open: {span(self.summary.interval(self.level), self.unit)} ({BESIDE})"
+
+    @property
     def text(self) -> str:
         """Such as "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
         size = told(self.margin, self.unit)
+        if self.stop is not None and self.stop.why == "other metric":
+            return self._beside
         if self.stop is not None and self.stop.why == "decided":
             within = f" (by less than {size})" if self.within else ""
             kind = f"equivalent within ±{size}" if self.kind == "equivalent" else self.kind + within
             return f"{kind} (decided {self.stop.where})"
+        if self.stop is not None and self.stop.why in NO_PAIR:
+            return f"not decided: {NO_PAIR[self.stop.why]}"
         if self.kind == "failed":
             return f"{self.lost} of {self.planned} seeds failed"
         if self.kind == "equivalent":

@@ -176,7 +176,9 @@ def _refusal(paths: Paths, read_only: bool) -> UserError | None:
 
 def damaged(paths: Paths, text: str) -> str:
     """A message that the database is damaged, with DuckDB's reason and what to do."""
-    why = text.splitlines()[0]
+    why = "it is a Parquet file" if _is_parquet(paths.results) else text.splitlines()[0]
+    if "in-memory database" in why:  # DuckDB takes data files (.jsonl, .csv) for tables
+        why = "it is another kind of file"
     if paths.journal.exists():
         return (
             f"{paths.results} is damaged ({why}). Nothing is lost: every result is in "
@@ -187,6 +189,14 @@ def damaged(paths: Paths, text: str) -> str:
         f"{paths.results} cannot be read as a DuckDB database ({why}), and there is no journal "
         f"{paths.journal} to rebuild it from; name another file with --results"
     )
+
+
+def _is_parquet(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(4) == b"PAR1"
+    except OSError:
+        return False
 
 
 def _is_unborn(results: Path) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import glob
 import itertools
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from lth_bench.store.database import (
 from lth_bench.store.mark import FileMark, read_mark, write_mark
 from lth_bench.store.paths import DiskError, Paths, disk_error, looks_like_duckdb
 from lth_bench.store.staging import copy_lines, stage, unstage
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -88,7 +88,7 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
     if not paths.journal.exists():
         paths.require()
         return FoldReport(state="current", records=0, seconds=0.0)
-    with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
+    with temporary_folder("lth-bench-fold-") as folder:
         try:
             con = open_writable(paths, patience, Path(folder))
         except Locked as error:
@@ -142,7 +142,7 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
 def build(paths: Paths, journal: Path) -> int:
     """Make a new database at `paths` from a journal elsewhere. Returns the number of records."""
     with (
-        tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder,
+        temporary_folder("lth-bench-fold-") as folder,
         open_writable(paths, folder=Path(folder)) as con,
     ):
         return _fold_rest(con, _create(con, paths), paths, journal, Path(folder))

@@ -11,7 +11,6 @@ gives the same in either direction, and repeating one that was killed completes 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from lth_bench.store.journal import Journal
 from lth_bench.store.origin import find_journal
 from lth_bench.store.paths import Paths
 from lth_bench.store.replay import Pick, lines, replay
+from lth_bench.system.temporary import temporary_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def merge(own: Paths, others: Sequence[Path]) -> tuple[list[MergeReport], FoldRe
     database without its journal.
     """
     _check_own(own)
-    with tempfile.TemporaryDirectory(prefix="lth-bench-merge-") as folder:
+    with temporary_folder("lth-bench-merge-") as folder:
         journals = [
             find_journal(other, own, Path(folder) / f"{number}.jsonl")
             for number, other in enumerate(others)

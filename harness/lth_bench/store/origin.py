@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from lth_bench.store.paths import Paths
 from lth_bench.store.schema import SCHEMA_VERSION
 from lth_bench.store.snapshot import extract_journal
 from lth_bench.store.staging import copy_lines, stage, unstage
+from lth_bench.system.temporary import temporary_folder
 
 
 def find_journal(other: Path, own: Paths, extracted: Path) -> Path:
@@ -62,7 +62,7 @@ def _check(journal: Path) -> None:
 
     size = journal.stat().st_size
     mark = FileMark(schema_version=SCHEMA_VERSION, offset=0, records=0, head="", tail="")
-    with tempfile.TemporaryDirectory(prefix="lth-bench-merge-") as folder, duckdb.connect() as con:
+    with temporary_folder("lth-bench-merge-") as folder, duckdb.connect() as con:
         while (batch := copy_lines(journal, mark, Path(folder) / "batch.jsonl")) is not None:
             stage(con, batch)
             unstage(con)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lth_bench.store.export import OPTIONS, export_tables, select_journal
 from lth_bench.store.mark import read_mark
 from lth_bench.store.paths import Paths
 from lth_bench.store.snapshot import make_snapshot
+from lth_bench.system.temporary import temporary_folder
 
 SUMS = "SHA256SUMS"
 """The file of checksums, as `sha256sum --check` reads it."""
@@ -48,7 +48,7 @@ def publish(
     paths.require()
     version = _schema_version(paths)
     made = Paths(folder / f"{name}.duckdb")
-    with tempfile.TemporaryDirectory(prefix="lth-bench-site-") as temporary:
+    with temporary_folder("lth-bench-site-") as temporary:
         journal = select_journal(results, suites, Path(temporary)).journal
         if not hosts:
             clean = Path(temporary) / "clean.jsonl"

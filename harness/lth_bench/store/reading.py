@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from lth_bench.store.journal import end_of_lines
 from lth_bench.store.mark import read_mark
 from lth_bench.store.paths import DiskError, Paths, Unreadable
 from lth_bench.store.schema import SCHEMA_VERSION
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,7 +47,7 @@ def reading(
             return
     if note is not None:
         note(f"{hindrance}; reading the journal instead, which takes longer")
-    with tempfile.TemporaryDirectory(prefix="lth-bench-") as temporary:
+    with temporary_folder("lth-bench-") as temporary:
         private = Paths(Path(temporary) / "results.duckdb")
         build(private, paths.journal)
         with open_safe(private, folder=folder) as con:

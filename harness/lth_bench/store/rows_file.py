@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from lth_bench.errors import UserError
 from lth_bench.store.fold import build
 from lth_bench.store.journal import encode
 from lth_bench.store.paths import Paths
+from lth_bench.store.reading import reading
 from lth_bench.store.rows_metadata import KEY, look_records, metadata
 from lth_bench.store.schema import quoted
 from lth_bench.store.seed_rows import (
@@ -28,6 +28,7 @@ from lth_bench.store.seed_rows import (
     OF_PLAN,
     OF_TICKET,
 )
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,7 +50,7 @@ def restored(file: Path) -> Iterator[Path]:
         there = [*COLUMNS, *(name for name in _columns(con) if name in ADDED_COLUMNS)]
         found = con.execute(f"SELECT {', '.join(there)} FROM rows").fetchall()
     rows = [dict(zip(there, row, strict=True)) for row in found]
-    with tempfile.TemporaryDirectory(prefix="lth-bench-rows-") as folder:
+    with temporary_folder("lth-bench-rows-") as folder:
         journal = Path(folder) / "rows.jsonl"
         database = Path(folder) / f"{file.stem}.duckdb"
         try:
@@ -60,6 +61,19 @@ def restored(file: Path) -> Iterator[Path]:
             why = str(error).replace(str(journal), "its rows")
             raise UserError(f"{file} has the right columns, but cannot be read: {why}") from error
         yield database
+
+
+@contextlib.contextmanager
+def reading_rows_too(
+    results: Path, note: Callable[[str], None] | None = None
+) -> Iterator[DuckDBPyConnection]:
+    """What `reading` gives, of a file of rows (.parquet) as well as of a database."""
+    if results.suffix != ".parquet":
+        with reading(results, note) as con:
+            yield con
+        return
+    with restored(results) as database, reading(database, note) as con:
+        yield con
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ from lth_bench.analysis.boards.baseline import baselines
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.card import cards
+from lth_bench.analysis.compare.lines import Options, compare
+from lth_bench.analysis.compare.pairs import groups
+from lth_bench.analysis.compare.sheet import sheet
 from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.analysis.measures import measure
 from lth_bench.analysis.samples import samples
 from lth_bench.store import fold, reading
 from lth_bench.store.rows_file import restored
@@ -100,6 +104,55 @@ def test_a_suites_own_margin(chosen: Chosen) -> None:
     assert rows(con)["snip"]["margin"] == pytest.approx(0.05)
     board = leaderboard(con, Question())
     assert "margin of 5 points" in board.legend
+
+
+@pytest.fixture(scope="module")
+def with_loss(chosen: Chosen) -> Any:
+    losses = {at: [1 - x for x in values] for at, values in CELLS.items()}
+    return chosen(CELLS, decide={"margin": 0.02, "max_seeds": 10}, metrics={"test_loss": losses})
+
+
+def test_a_rule_for_accuracy_decides_no_row_by_loss(with_loss: Any) -> None:
+    """test_loss is 1 − accuracy here, with the same differences; half a point is no margin of it.
+    5% of the baseline's mean of the first three, .09, are .0045.
+    """
+    con = with_loss
+    assert rows(con)["snip"]["margin"] == pytest.approx(0.02)
+    board = leaderboard(con, Question(metric="test_loss"))
+    found = {row["label"]: row for row in board.rows}
+    for label in ("imp", "snip", "rigl"):
+        assert found[label]["margin"] == pytest.approx(0.0045), label
+        assert (found[label]["stop"], found[label]["max_seeds"]) == ("other metric", 10)
+        assert found[label]["verdict_text"].endswith("(seeds were added by another metric)")
+    assert found["imp"]["verdict"] == found["snip"]["verdict"] == "better"
+    # all 8 pairs at the level of a look, and no forecast: more seeds follow the other metric
+    assert (found["rigl"]["verdict"], found["rigl"]["difference_n"]) == ("open", 8)
+    assert found["rigl"]["n80"] is None
+    cells = [c.text for t in board.tables for block in t.blocks for row in block for c in row]
+    assert "better" in cells and "open" in cells and not any("/10" in text for text in cells)
+    assert "which is not test_loss: no such row was decided by that rule" in board.legend
+    assert "5/30" not in board.legend and "5% of the dense run's mean" in board.legend
+    asked = leaderboard(con, Question(metric="test_loss", margin=0.02)).rows
+    assert [r["margin"] for r in asked if r["label"] == "imp"] == [pytest.approx(0.0018)]
+    for by, margin in (("matching", "5% of"), ("cost", "5% of"), ("area", "5% of")):
+        assert margin in leaderboard(con, Question(by=by, metric="test_loss")).legend, by
+
+
+def test_a_comparison_by_another_metric_says_so(with_loss: Any) -> None:
+    con = with_loss
+    both = [
+        [s for s in samples(con, metric="test_loss", every_seed=True) if s.label == label]
+        for label in ("dense", "snip")
+    ]
+    known = measure("test_loss")
+    a, b = (replace(side[0], target_density=0.5) for side in both)
+    options = Options(known)
+    found = [compare(group, options) for group in groups([a], [b], by_name=False)]
+    verdict = found[0][0].verdict
+    assert (verdict.kind, verdict.stop) == ("better", (5, 10, "other metric"))
+    board = sheet("A", "B", comparisons=found, tasks={}, options=options)
+    assert "no such line was decided by that rule" in board.legend and "of 30" not in board.legend
+    assert "5% of A's mean" in board.legend
 
 
 def test_cells_and_legend_say_how_a_row_was_decided(con: Any) -> None:

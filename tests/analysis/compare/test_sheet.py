@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.compare.sheet import joined, sheet
 from lth_bench.analysis.measures import Measure, measure
 from lth_bench.analysis.table import Board
-from lth_bench.output.terminal import as_text
+from lth_bench.output.terminal import as_text, print_tables
 from lth_bench.suite.decide import Decide
 
 ACCURACY = measure("test_accuracy")
@@ -83,7 +84,53 @@ def test_columns_go_from_the_right_as_many_as_it_takes(made) -> None:
     }
     whole = "density % strategy A B B − A p verdict detects n"
     assert heads[200] == {whole}
-    assert "density % strategy A B − A verdict n" in heads[80] and whole in heads[80]
+    assert "density % strategy B − A verdict n" in heads[80] and whole in heads[80]
+
+
+def on_a_terminal(board: Board, width: int) -> list[str]:
+    from rich.console import Console
+
+    console = Console(
+        file=StringIO(), width=width, force_terminal=True, color_system=None, highlight=False
+    )
+    with console.capture() as captured:
+        print_tables(board, console)
+    return captured.get().splitlines()
+
+
+def answered(samples: list[Any], chance: random.Random) -> list[Any]:
+    """The samples with which of 400 test examples each seed gets right, about nine in ten."""
+
+    def bits() -> bytes:
+        return bytes(sum((chance.random() < 0.9) << i for i in range(8)) for _ in range(50))
+
+    return [replace(s, answers={seed: bits() for seed in s.values}, examples=400) for s in samples]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("name", ["", LONG])
+def test_both_intervals_are_there_at_any_width(sample, width, name) -> None:
+    """Of every line: the half-widths that the rows have, as the table writes them."""
+    chance = random.Random(2)
+    a, b = (
+        answered([sample(label, d, {s: 0.9 + chance.gauss(0, 0.01) for s in range(5)},
+                         task=("lenet300", "mnist", "short")) for d in (0.5, 0.2)], chance)
+        for label in (name or "imp", name or "snip")
+    )  # fmt: skip
+    options = Options(ACCURACY)
+    found = [compare(group, options) for group in groups(a, b, by_name=bool(name))]
+    board = sheet("A", "B", comparisons=found, tasks={}, options=options)
+    lines = on_a_terminal(board, width)
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    shown = board.rows[:3]
+    assert len(shown) == 3
+    for row in shown:
+        own = ACCURACY.half_width(row["difference"], row["high"])
+        second = ACCURACY.half_width(row["difference"], row["other_data_high"])
+        assert f"± {own}" in text
+        below, beside = f"± {second}" in text, second in text.split()
+        assert below or (beside if width == 200 else f"± other data: {second}" in text)
 
 
 def test_the_legend_names_no_column_that_is_not_there(made) -> None:

@@ -131,8 +131,11 @@ def test_a_variant_that_fails_costs_itself_alone(
 
 @pytest.mark.slow
 def test_one_that_hangs_ends_with_the_time(script: Script) -> None:
-    document, process = script("hangs", "--minutes", "0.1")
-    found = by_name(document)
+    for minutes in ("0.1", "0.5", "2"):  # on a busy machine starting takes some of them
+        document, process = script("hangs", "--minutes", minutes)
+        found = by_name(document)
+        if found["ours tiny 1"]["status"] != "left out":
+            break
     assert found["ours tiny 1"]["status"] == "late"
     assert found["floor tiny 1"]["status"] == "left out"
     assert process.returncode == 1

@@ -75,7 +75,7 @@ def play_chains(pipe, config, live):
     live = list(live)
     # on a busy machine one could have trained everything before another has started
     open(f"{config.done}/up-{os.getpid()}", "w").close()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while sum(n.startswith("up-") for n in os.listdir(config.done)) < config.workers:
         assert time.monotonic() < end
         time.sleep(0.01)

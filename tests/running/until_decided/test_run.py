@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.card import cards
+from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.running.executors import places
@@ -269,3 +271,32 @@ def test_a_margin_that_comes_back_has_its_looks_back(run: Any, machine: Any) -> 
     written = sum(r["record"] == "look" for r, _ in Journal(paths).read())
     run(overrides=[narrow])
     assert sum(r["record"] == "look" for r, _ in Journal(paths).read()) == written
+
+
+def test_a_baseline_that_lost_the_first_seeds_leaves_nothing_to_come(
+    run: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "statuses", {("dense", seed): "diverged" for seed in range(3)})
+    summary, _, paths = run()
+    assert "2 comparisons: 2 without a baseline, as dense lost seeds;" in summary.notes[-3]
+    assert "run again with --retry all" in summary.notes[-2]
+    fold(paths)
+    with open_safe(paths) as con:
+        board = leaderboard(con, Question())
+        (card,) = cards(con, Question(), board.rows)
+    found = {row["label"]: row for row in board.rows if row["label"] != "dense"}
+    assert {(r["stop"], r["verdict"]) for r in found.values()} == {("no baseline", "insufficient")}
+    assert "not decided: no pair in the first 3 seeds" in found["random"]["verdict_text"]
+    assert "no dense, no base, no pairs: none of the first three seeds is a pair" in board.legend
+    assert {row.verdict for row in card.tasks[0].rows} == {"dense: no result"}
+    steps = [(step.why, step.command) for step in card.next]
+    assert steps[0][0] == "2 comparisons not decided, as dense lost seeds; the reasons"
+    assert steps[1][0] == "once dense is fixed" and "retry=['all']" in steps[1][1]
+    assert not any("go on" in why for why, _ in steps)
+    # a seed that was trained ahead is no reason to go on, neither now nor in another run
+    machine.trained.clear()
+    run()
+    assert machine.trained == []
+    monkeypatch.setattr(machine, "statuses", {})
+    run(retry=["diverged"])
+    assert ("random", "decided") in asked(paths, "SELECT label, stop FROM looks")

@@ -83,13 +83,17 @@ class Places:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._leaders: list[RankLeader] = []
+        self._made = 0
         self.workers = {n: self.worker(n) for n in (1, 2)}
 
-    def worker(self, devices: int) -> Worker:
+    def worker(self, devices: int, plugins: tuple[Path, ...] = ()) -> Worker:
         """A worker with so many CPU processes, and trainings of its own."""
         ranks = ("cpu",) * devices if devices > 1 else ()
-        own = self._folder / f"artifacts-{devices}-{len(self._leaders)}"
-        config = WorkerConfig(device="cpu", ranks=ranks, artifacts=own, data_root=data_root())
+        self._made += 1
+        own = self._folder / f"artifacts-{devices}-{self._made}"
+        config = WorkerConfig(
+            device="cpu", ranks=ranks, artifacts=own, data_root=data_root(), plugins=plugins
+        )
         leader = None
         if ranks:
             leader = RankLeader(partial(FollowerProcess, config), ranks)
@@ -119,7 +123,9 @@ class Places:
             suite = suite.replace('use = "dense"', use)
         path.write_text(suite)
         changed = (*overrides, *([f"recipes.short.devices={devices}"] if devices > 1 else []))
-        loaded, registry = prepare(RunRequest.from_arguments(suite=path, overrides=changed))
+        plugins = worker.config.plugins
+        request = RunRequest.from_arguments(suite=path, overrides=changed, plugins=plugins)
+        loaded, registry = prepare(request)
         found: list[Trained] = []
         records: list[dict[str, Any]] = []
         fit = Workbench.fit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,8 @@ class Baselines:
     _: KW_ONLY
     rules: Mapping[str, Decide] = field(default_factory=dict)
     """By suite: until when its last run added seeds; suites with a fixed number are not in it."""
+    primary: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By suite: the metrics that its tasks are judged by, which those rules are made for."""
 
     def base(self, measure: Measure) -> str:
         """A query for the runs to pair with, at every density to pair them at.
@@ -139,16 +141,19 @@ class Baselines:
         rule = self.rules.get(suite)
         return rule if rule is None or given is None else replace(rule, margin=given)
 
-    def margin_of(self, suite: str, given: float | None) -> float | None:
-        """Of a suite's rows: the margin that was asked for, or the one that its seeds were added
-        by; None for the metric's default.
+    def margin_of(self, suite: str, given: float | None, measure: Measure) -> float | None:
+        """Of a suite's rows by a metric: the margin that was asked for, or the one that its seeds
+        were added by; None for the metric's default, as of a metric that no task is judged by:
+        half a point of accuracy means nothing for a loss.
         """
         rule = self.rules.get(suite)
-        return given if given is not None or rule is None else rule.margin
+        if given is not None or rule is None or measure.name not in self.primary.get(suite, ()):
+            return given
+        return rule.margin
 
-    def margins(self, given: float | None) -> dict[str, float | None]:
+    def margins(self, given: float | None, measure: Measure) -> dict[str, float | None]:
         """The same of every suite."""
-        return {suite: self.margin_of(suite, given) for suite in self.of}
+        return {suite: self.margin_of(suite, given, measure) for suite in self.of}
 
     task_margins = """(
         SELECT unnest($margin_tasks) AS task, unnest($task_margins) AS margin,
@@ -160,7 +165,7 @@ class Baselines:
     def margin_parameters(self, measure: Measure, given: float | None) -> dict[str, Any]:
         """Of `task_margins`, by name."""
         suites = {number: task.suite for number, task in self.scope.tasks.items()}
-        stated = [measure.margin(self.margin_of(s, given), 1.0) for s in suites.values()]
+        stated = [measure.margin(self.margin_of(s, given, measure), 1.0) for s in suites.values()]
         return {
             "margin_tasks": list(suites),
             "task_margins": stated,
@@ -172,7 +177,7 @@ class Baselines:
         `0.5 points (quickstart) or 1 points (wide)`.
         """
         own: dict[str, list[str]] = {}
-        for suite, margin in self.margins(given).items():
+        for suite, margin in self.margins(given, measure).items():
             own.setdefault(measure.margin_words(margin, whose), []).append(suite)
         if len(own) < 2:
             return next(iter(own), measure.margin_words(given, whose))
@@ -267,11 +272,23 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
         if not any(asked in names for names in there.values()):
             raise UnknownName("baseline", asked, set().union(*there.values()))
         chosen = {s: names.get(asked) for s, names in there.items()}
-        return Baselines(chosen, scope, references, asked, rules=_rules(con, scope))
+        return Baselines(
+            chosen, scope, references, asked, rules=_rules(con, scope), primary=_primary(con, scope)
+        )
     own = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
     # a suite whose baseline was not run this time is compared with dense
     listed = {s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}
-    return Baselines(listed, scope, references, rules=_rules(con, scope))
+    return Baselines(
+        listed, scope, references, rules=_rules(con, scope), primary=_primary(con, scope)
+    )
+
+
+def _primary(con: DuckDBPyConnection, scope: BoardScope) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for number, metric in con.execute("SELECT task, metric FROM tasks").fetchall():
+        if number in scope.tasks:
+            found.setdefault(scope.tasks[number].suite, set()).add(metric)
+    return found
 
 
 def _rules(con: DuckDBPyConnection, scope: BoardScope) -> dict[str, Decide]:

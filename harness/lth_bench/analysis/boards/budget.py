@@ -231,7 +231,8 @@ def _sample(row: BoardRow, among: Sequence[Sample]) -> Sample | None:
 
 
 def _judged(row: BoardRow, against: Baselines, margin: float | None, measure: Measure) -> BoardRow:
-    size = measure.margin(against.margin_of(row["suite"], margin), row.pop("base_mean") or 0.0)
+    stated = against.margin_of(row["suite"], margin, measure)
+    size = measure.margin(stated, row.pop("base_mean") or 0.0)
     is_base = row["label"] == row["baseline"]
     options: Mapping[str, Any] = {
         "level": against.level(row["suite"]), "step": step_of(measure)(row),

@@ -5,6 +5,7 @@ looks that the run took. The other columns are over the seeds that all labels of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,11 @@ def decided(
     base: BaseOf | None = None,
 ) -> list[BoardRow]:
     """The rows with `decided_at` (pairs of seeds at the last look, or so far before the first),
-    `max_seeds` and `stop` (`decided`, `futile`, `maximum`, `lost`, `skipped`, `to come`; all three
-    None at a fixed number of seeds), and with verdict, p and difference of that look: `difference`
-    is the estimate at the stop, `difference_low` and `difference_high` the repeated interval of
-    level 1 − .0064, `difference_n` the pairs. Before the first look the verdict is insufficient.
+    `max_seeds` and `stop` (`decided`, `futile`, `maximum`, `lost`, `skipped`, `no baseline`,
+    `dropped`, `other metric`, `to come`; all three None at a fixed number of seeds), and with
+    verdict, p and difference of that look: `difference` is the estimate at the stop,
+    `difference_low` and `difference_high` the repeated interval of level 1 − .0064, `difference_n`
+    the pairs. Before the first look the verdict is insufficient.
 
     `margin` goes before the suites' own. `base` says what a row is compared with, by default the
     suite's baseline. Rows of which only the order is known keep their sign test.
@@ -63,11 +65,14 @@ def decided(
         other = find(row, everything)
         if other is not None:
             rule = rules[row["suite"]]
+            if not sample.decisive:  # the margin is not this metric's
+                rule = replace(rule, margin=margin)
             pairs = in_order(fates_of(sample), fates_of(other), rule.max_seeds)
-            verdict = verdict_in_order(pairs, rule, measure, sample.step)
+            verdict = verdict_in_order(pairs, rule, measure, sample.step, decisive=sample.decisive)
             stop = _stop(verdict)
             # nothing to judge, as where all seeds are still to come, is no verdict
-            row |= _columns(verdict) | stop if pairs.differences or row["verdict"] else stop
+            judged = pairs.differences or pairs.given_up or row["verdict"]
+            row |= _columns(verdict) | stop if judged else stop
     return found
 
 

@@ -21,6 +21,8 @@ STYLES: dict[str, Style] = {"better": "good", "worse": "bad", "failed": "warn"}
 
 SHORT = 8
 """Characters of a label that a verdict has room for."""
+IN_WORDS = 18
+"""Characters of a verdict in words."""
 
 
 def judged(
@@ -58,7 +60,7 @@ def with_verdict(
     """
     row = dict(row)
     signs = row.get("signs")
-    own = against.margin_of(row["suite"], margin)
+    own = against.margin_of(row["suite"], margin, measure)
     size = measure.margin(own, row.pop("base_mean", None) or 0.0)
     row = judged_row(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
@@ -100,20 +102,45 @@ def stopped(row: BoardRow) -> str:
     return f"{row['decided_at']}/{row['max_seeds']}"
 
 
+def _beside(row: BoardRow) -> bool:
+    """Whether the seeds of a row were added by another metric than its own."""
+    return row.get("stop") == "other metric"
+
+
 def adaptive_legend(rows: Iterable[BoardRow]) -> str:
     """What verdicts mean where seeds were added until decided; empty where none were."""
-    found = [row for row in rows if row.get("max_seeds") is not None]
+    from lth_bench.stats.verdict import NO_PAIR
+
+    added = [row for row in rows if row.get("max_seeds") is not None]
+    beside = ""
+    if named := ", ".join(dict.fromkeys(row["metric"] for row in added if _beside(row))):
+        beside = (
+            f" Seeds were added until differences in the metric that a task is judged by were "
+            f"decided, which is not {named}: no such row was decided by that rule, and its margin "
+            f"does not apply. Their verdicts are tests at the level of one of its looks (p < "
+            f".0064) on the pairs up to the last one, so that at most 5% are wrong per row "
+            f"wherever it stopped; Δ has the interval of that level. All other columns, ranks "
+            f"too, are over the seeds that all labels of the task have."
+        )
+    found = [row for row in added if not _beside(row)]
     if not found:
-        return ""
+        return beside
     count = len(found)
+    without_pairs = ""
+    if any(row["stop"] in NO_PAIR for row in found):
+        without_pairs = (
+            "; no dense, no base, no pairs: none of the first three seeds is a pair, as the "
+            "baseline lost seeds, or as they ran out of memory or time, so that none were added"
+        )
     return (
         " Seeds were added until decided: 5/30 is decided at 5 of at most 30 pairs of seeds (open: "
-        "stopped there, as unlikely to be decided). At each look, after 3, 4, 5, 6, 8, … pairs, "
+        "stopped there, as unlikely to be decided"
+        f"{without_pairs}). At each look, after 3, 4, 5, 6, 8, … pairs, "
         "better and worse take p < .0064 and ≈ takes p < .0072, so that at most 5% are wrong per "
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
         "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
-        "that all labels of the task have."
+        "that all labels of the task have." + beside
     )
 
 
@@ -149,7 +176,7 @@ class Words:
         whose = whose or against.word
         own = {
             suite: measure.margin_parts(margin, whose)[0]
-            for suite, margin in against.margins(given).items()
+            for suite, margin in against.margins(given, measure).items()
         }
         number, unit = measure.margin_parts(given, whose)
         if len(set(own.values())) < 2:
@@ -175,22 +202,26 @@ class Words:
     def cell(self, row: BoardRow) -> Cell:
         """A row's verdict, in ten characters."""
         from lth_bench.stats import Forecast
-        from lth_bench.stats.verdict import LEAST, short_outlook
+        from lth_bench.stats.verdict import LEAST, NO_PAIR, short_outlook
 
         kind, against = row["verdict"], versus(row)
         pairs = row["difference_n"] if "difference_n" in row else row["ratio_n"]
         if kind is None:
             return Cell("")
-        if kind == "failed":
+        if row.get("stop") in NO_PAIR:
+            short = against if len(against) < SHORT else "base"
+            text = f"no {short}" if row["stop"] == "no baseline" else "no pairs"
+        elif kind == "failed":
             text = f"{row['lost']} failed"
         elif kind == "equivalent":
             text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
         elif kind == "insufficient":
             text = f"needs {LEAST}+"
+        elif kind == "open" and (row.get("signs") is not None or _beside(row)):
+            # order alone predicts no number of seeds, nor does what another metric needs
+            text = "open"
         elif kind == "open" and row.get("stop") is not None:
             text = f"open {stopped(row)}"
-        elif kind == "open" and row.get("signs") is not None:
-            text = "open"  # order alone predicts no number of seeds
         elif kind == "open":
             text = f"open {short_outlook(pairs, Forecast(row['n50'], row['n80']))}"
         else:
@@ -204,25 +235,29 @@ class Words:
 
     def in_words(self, row: BoardRow) -> Cell:
         """The same in words, in 18 characters: `same within 0.5`, `open, ~4–7 seeds`."""
-        from lth_bench.stats.verdict import LEAST
+        from lth_bench.stats.verdict import LEAST, NO_PAIR
 
         kind, cell = row["verdict"], self.cell(row)
         number = self.margin_of(row) + "%" * self.unit.startswith("%")
         if kind is None:
             alone = "baseline" if row["label"] == row["baseline"] else "not compared"
             text = alone if row["n"] else without_result(row)
+        elif row.get("stop") in NO_PAIR:
+            known = f"{versus(row)}: no result"
+            known = known if len(known) <= IN_WORDS else "baseline: none"
+            text = known if row["stop"] == "no baseline" else "no pair in 3 seeds"
         elif kind == "failed":
             text = f"{row['lost']} of {row['planned']} failed"
         elif row.get("stop") == "decided":
             word = "same" if kind == "equivalent" else getattr(self, kind)
             text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
-        elif kind == "open" and row.get("stop") is not None:
+        elif kind == "open" and row.get("stop") is not None and not _beside(row):
             text = f"open ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":
             text = f"same within {number}"
         elif kind == "insufficient":
             text = f"needs {LEAST}+ seeds"
-        elif kind == "open" and row.get("signs") is None:
+        elif kind == "open" and row.get("signs") is None and not _beside(row):
             text = f"open, {cell.short} seeds"
         elif kind in ("better", "worse") and row["within_margin"]:
             text = f"{getattr(self, kind)} by <{number}"

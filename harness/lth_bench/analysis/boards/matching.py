@@ -315,7 +315,7 @@ def _finished(
         level, _ = LOOK_LEVELS if row["suite"] in against.rules else USUAL_LEVELS
         found = forecast(Summary(n, gain, deviation), beyond(-size, level))
     own = row.pop("at_margin")
-    given = against.margin_of(row["suite"], margin)
+    given = against.margin_of(row["suite"], margin, measure)
     stated = measure.margin(given, 0.0) if measure.is_fraction else None
     row |= {
         "baseline": against.name(row["suite"]),

@@ -8,7 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lth_bench.analysis.boards.rows import without_result
+from lth_bench.analysis.boards.rows import BoardRow, versus, without_result
 from lth_bench.analysis.card.model import CardRow, NextStep, TaskCard
 from lth_bench.analysis.numbers import ratio
 from lth_bench.stats.verdict import LEAST
@@ -147,15 +147,39 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
         found.append(NextStep(why, command))
     waiting = sum(row.get("stop") == "to come" for row in rows)
     if command and waiting and not pending:
-        why = f"{waiting} comparison{'s' * (waiting > 1)} not decided yet; go on"
+        why = f"{_comparisons(waiting)} not decided yet; go on"
         found.append(NextStep(why, command))
-    few = [row for row in rows if row["verdict"] == "insufficient"]
+    found += _without_pairs(rows, command, results)
+    few = [row for row in rows if row["verdict"] == "insufficient" and row.get("stop") is None]
     opened = [row for row in rows if row["verdict"] == "open"]
     if command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
     elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
     return found
+
+
+def _without_pairs(rows: Sequence[BoardRow], command: str, results: str) -> list[NextStep]:
+    """What to do where seeds were added and the first three gave no pair: the same command alone
+    would train nothing.
+    """
+    found = []
+    if baseless := [row for row in rows if row.get("stop") == "no baseline"]:
+        names = _named(list(dict.fromkeys(versus(row) for row in baseless)))
+        why = f"{_comparisons(len(baseless))} not decided, as {names} lost seeds; the reasons"
+        if not any(row["failed"] for row in rows):  # whose step is the same
+            found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
+        if command:
+            why = f"once {names} is fixed"
+            found.append(NextStep(why, with_option(command, "retry", "all")))
+    if command and (dropped := sum(row.get("stop") == "dropped" for row in rows)):
+        why = f"{_comparisons(dropped)} not decided, as seeds ran out of memory or time; try again"
+        found.append(NextStep(why, with_option(command, "retry", "all")))
+    return found
+
+
+def _comparisons(count: int) -> str:
+    return f"{count} comparison{'s' * (count != 1)}"
 
 
 def settled_by(command: str, seeds: Iterable[int | None]) -> list[NextStep]:
@@ -184,6 +208,13 @@ def with_seeds(command: str, seeds: int) -> str:
         at = words.index("--seeds")
         del words[at : at + 2]
     return shlex.join([*words, "--seeds", str(seeds)])
+
+
+def with_option(command: str, name: str, value: str) -> str:
+    """A run's command with an option more; of a call from Python with the argument."""
+    if command.startswith("lth_bench.run("):
+        return f"{command.removesuffix(')')}, {name}=[{value!r}])"
+    return f"{command} --{name} {value}"
 
 
 def _value(task: TaskCard, x: float) -> str:

@@ -42,7 +42,8 @@ def adaptive(
     base |= dict.fromkeys(lost, 0.0)  # what it is says nothing: the pair is lost
     pairs = in_order(mine, base, rule.max_seeds)
     step = max(s.step for s in (*a, *b)) / len(a)
-    verdict = verdict_in_order(pairs, rule, measure, step)
+    decisive = all(s.decisive for s in (*a, *b))
+    verdict = verdict_in_order(pairs, rule, measure, step, decisive=decisive)
     found = zip(pairs.seeds, pairs.differences, strict=True)
     seeds = [seed for seed, difference in found if difference is not None][: verdict.n]
     return AdaptiveLine(
@@ -52,14 +53,16 @@ def adaptive(
 
 
 def rule_of(samples: Sequence[Sample], margin: float | None) -> Decide | None:
-    """The rule that samples are compared by, with the margin that was asked for, if one was; None
-    where the seeds of all were fixed.
+    """The rule that samples are compared by, with the margin that was asked for, if one was, and
+    without its own where it is made for another metric; None where the seeds of all were fixed.
     """
     rules = [s.rule for s in samples if s.rule is not None]
     if not rules:
         return None
     rule = max(rules, key=lambda one: one.max_seeds)
-    return rule if margin is None else replace(rule, margin=margin)
+    if margin is None and all(s.decisive for s in samples):
+        return rule
+    return replace(rule, margin=margin)
 
 
 def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:

@@ -24,6 +24,7 @@ from lth_bench.analysis.samples import Sample
 from lth_bench.errors import UserError, some_of
 from lth_bench.store.reading import reading, to_stderr
 from lth_bench.store.reference import reference
+from lth_bench.store.rows_file import reading_rows_too
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -66,7 +67,7 @@ def beside_reference(
         raise UserError(f"A must be a label of the reference results, but got {against.text!r}")
     path = label.path or results
     with ExitStack() as stack:
-        con = stack.enter_context(reading(path, to_stderr))
+        con = stack.enter_context(reading_rows_too(path, to_stderr))
         suite = _suite(con, label, path, suites)
         own = load_side(con, label, path=path, metric=metric, suites=[suite])
         database, said = stack.enter_context(reference(suite))
@@ -96,7 +97,7 @@ def _suite(con: DuckDBPyConnection, label: Selector, path: Path, suites: Sequenc
     there = [str(suite) for (suite,) in rows]
     found = [suite for suite in there if not suites or suite in suites]
     if not there:
-        raise UserError(f"{path} has no results of {label.text!r}")
+        raise UserError(f"{path} has no results of {label.label!r}")
     if len(found) != 1:
         raise UserError(
             f"{label.text} was run in the suites {some_of(there)}; choose the one to compare with "

@@ -74,7 +74,13 @@ class Comparison:
         the margin; None where there is none.
         """
         stop = self.verdict.stop
-        if stop is not None and self.verdict.kind in ("better", "worse", "equivalent", "open"):
+        if stop is not None and stop.why == "other metric" and self.verdict.kind == "open":
+            return "open"
+        if (
+            stop is not None
+            and stop.why != "other metric"
+            and self.verdict.kind in ("better", "worse", "equivalent", "open")
+        ):
             return f"{self.verdict.kind} {stop.at}/{stop.maximum}"
         if self.verdict.kind == "failed":
             did, of = "skipped" if self.unreached else "lost", self.verdict.planned

@@ -40,6 +40,13 @@ ADAPTIVE = (
     "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
     "are wrong; A, B and B − A are estimates at the stop, with the repeated interval."
 )
+BESIDE = (
+    " Seeds were added until differences in the metric that the task is judged by were decided, "
+    "which is not {metric}: no such line was decided by that rule, and its margin does not apply. "
+    "Their verdicts are tests at the level of one of its looks (p < .0064) on the pairs up to the "
+    "last one, so that at most 5% are wrong wherever it stopped; B − A has the interval of that "
+    "level."
+)
 WIDER = (
     f"{OTHER_DATA}: half-width of its 95% interval for other seeds and other test data, which no "
     "verdict uses. "
@@ -86,7 +93,8 @@ def sheet(
                 group=printable(heading),
                 left=frozenset({1, 6 + wider} if named else {5 + wider}),
                 optional=frozenset({1 + named, 2 + named, 4 + named + wider, 6 + named + wider}),
-                wide=frozenset({4 + named}) if wider else frozenset(),
+                interval=3 + named,
+                second=4 + named if wider else None,
                 notes=tuple(
                     printable(text)
                     for text in (*_in_words(blocks, measure), *(() if tables else notes))
@@ -105,8 +113,11 @@ def sheet(
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
     wider = any(map(_has_wider, ([block] for block in comparisons)))
     legend = _legend(options, margin_words(comparisons, options), tasks=bool(tasks), wider=wider)
-    if any(x.verdict.stop is not None for block in comparisons for x in block):
+    stops = {x.verdict.stop.why for block in comparisons for x in block if x.verdict.stop}
+    if stops - {"other metric"}:
         legend += ADAPTIVE
+    if "other metric" in stops:
+        legend += BESIDE.format(metric=measure.name)
     return Board("comparison", rows, tables, legend)
 
 
@@ -165,16 +176,13 @@ def _line(x: Comparison, first: bool, measure: Measure, *, wider: bool) -> Line:
     style = STYLES[x.verdict.kind]
     left = kept(x.density) if x.density is not None else "all"
     name = x.group.name if first else ""
-    difference = short = "–"
-    if x.interval is not None:
-        short = measure.difference(x.interval.mean)
-        difference = _difference(x.interval, measure)
+    difference = "–" if x.interval is None else _difference(x.interval, measure)
     n, planned = x.verdict.n, x.verdict.planned
     return (
         Cell(left, "strong"),
         *([Cell(printable(name))] if x.group.name else []),
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
-        Cell(difference, style if style in ("good", "bad") else "", short=short),
+        Cell(difference, style if style in ("good", "bad") else ""),
         *([Cell(measure.half_width(*_top(x.wider)))] if wider else []),
         Cell(p_value(x.verdict.p)),
         Cell(x.text, style, short=x.short),

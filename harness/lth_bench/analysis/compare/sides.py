@@ -15,13 +15,14 @@ from lth_bench.analysis.measures import Measure, measured, primary_measures
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import show
-from lth_bench.store.reading import reading, to_stderr
+from lth_bench.store.reading import to_stderr
+from lth_bench.store.rows_file import reading_rows_too
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-FORMS = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL"
+FORMS = "LABEL, LABEL/CONTROL, LABEL@REV, PATH or PATH:LABEL, with a PATH to a .duckdb or .parquet"
 
 _NAMED = re.compile(
     r"(?P<label>[A-Za-z0-9][A-Za-z0-9_.+-]*)(/(?P<control>[A-Za-z0-9_]+))?(@(?P<revision>[\w.+-]+))?"
@@ -35,7 +36,7 @@ class Selector:
     text: str
     """What the user typed."""
     path: Path | None
-    """Database; None: that of --results."""
+    """Database or file of rows; None: that of --results."""
     label: str | None
     """None: every label that both databases have."""
     control: str = "none"
@@ -81,7 +82,7 @@ def _split(text: str) -> tuple[Path | None, str | None]:
 
 def _is_database(text: str) -> bool:
     try:
-        return text.endswith(".duckdb") or Path(text).is_file()
+        return text.endswith((".duckdb", ".parquet")) or Path(text).is_file()
     except (OSError, ValueError):  # not a possible file name
         return False
 
@@ -150,8 +151,8 @@ def load(
     if same and asked[0] == asked[1]:
         raise UserError(f"A and B are the same: {show(a.text)}; a side is {FORMS}")
     with ExitStack() as stack:
-        first = stack.enter_context(reading(paths[0], to_stderr))
-        second = first if same else stack.enter_context(reading(paths[1], to_stderr))
+        first = stack.enter_context(reading_rows_too(paths[0], to_stderr))
+        second = first if same else stack.enter_context(reading_rows_too(paths[1], to_stderr))
         found = [
             load_side(con, side, path=path, metric=metric, suites=suites, strategies=strategies)
             for con, side, path in ((first, a, paths[0]), (second, b, paths[1]))

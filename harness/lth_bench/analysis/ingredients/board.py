@@ -80,7 +80,7 @@ def board(
     tables = []
     for place, group in groupby(found, key=_place):
         block = list(group)
-        own = against.margin_of(place[0], margin)
+        own = against.margin_of(place[0], margin, measure)
         shown = card(block, measure, own, dense.get(place[:2]))
         mark = f" {MARK}" * (place in gone)
         tables.append(replace(shown, title=shown.title + mark))

@@ -291,7 +291,8 @@ def _gains(
                     gain_at_density(
                         task.name, tuned.name, default.sample, tuned.sample,
                         seen=study.seeds, steps=tuned.row["tuning_steps"], measure=task.measure,
-                        margin=against.margin_of(suite, None), level=against.level(suite),
+                        margin=against.margin_of(suite, None, task.measure),
+                        level=against.level(suite),
                     )
                 )  # fmt: skip
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from lth_bench.maintenance.verify.repeatable import Repeatable
 from lth_bench.running.request import Execution, RunRequest, SuiteSelection
 from lth_bench.running.runner import run_suite
 from lth_bench.store.reading import reading
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
@@ -128,5 +128,5 @@ def _read(results: Path, chosen: Sequence[RecordedExperiment], reruns: Reruns) -
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="lth-bench-verify-") as folder:
+    with temporary_folder("lth-bench-verify-") as folder:
         yield Path(folder) / "again.duckdb"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from lth_bench.store.origin import find_journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.store.reading import is_current, reading
 from lth_bench.store.rows_file import restored
+from lth_bench.system.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -119,7 +119,7 @@ def _open(database: Path, stack: contextlib.ExitStack) -> DuckDBPyConnection:
             )
         if _is_current(paths):
             return stack.enter_context(reading(database))
-    temporary = tempfile.TemporaryDirectory(prefix="lth-bench-verify-")
+    temporary = temporary_folder("lth-bench-verify-")
     folder = Path(stack.enter_context(temporary))
     private = Paths(folder / "results.duckdb")
     journal = find_journal(database, private, folder / "journal.jsonl")

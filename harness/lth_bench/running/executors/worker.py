@@ -107,7 +107,7 @@ class Worker:
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
         self._source: Workbench | None = None
-        self._followed: dict[str, Workbench] = {}
+        self._followed: dict[str, tuple[Workbench, Examples]] = {}
         self.cohort_sizes = CohortSizes(
             cohort_sizes_file(), config.execution.cohort_size, config.execution.exact_cohort_size
         )
@@ -301,18 +301,21 @@ class Worker:
         _, bench, test = self._bench
         return bench, test
 
-    def followed(self, task: Experiment | SourceTask, view: AblatedView | None) -> Workbench:
-        """In a follower: a task on this rank's device, as an ablation sees it. The last two stay,
-        since a transfer alternates.
+    def followed(
+        self, task: Experiment | SourceTask, view: AblatedView | None
+    ) -> tuple[Workbench, Examples]:
+        """In a follower: a task on this rank's device, as an ablation sees it, and the test split.
+        The last two stay, since a transfer alternates.
         """
         key = digest(to_plain(task))
-        bench = self._followed.pop(key, None)
-        if bench is None:
+        made = self._followed.pop(key, None)
+        if made is None:
             while len(self._followed) > 1:
-                self._followed.pop(next(iter(self._followed))).data.close()
-            bench = self._made(task)[0]
-        self._followed[key] = bench  # most recently used last
-        return bench if view is None else with_data(bench, view)
+                self._followed.pop(next(iter(self._followed)))[0].data.close()
+            made = self._made(task)
+        self._followed[key] = made  # most recently used last
+        bench, test = made
+        return bench if view is None else with_data(bench, view), test
 
     def close(self) -> None:
         """End the processes of its other devices."""

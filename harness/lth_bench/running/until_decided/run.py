@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lth_bench.analysis.seed_pairs import verdict_in_order
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.pending import PendingWork
 from lth_bench.running.progress import Event, ExperimentStarted, Recorded, SeedsAdded, title
@@ -186,26 +187,47 @@ class UntilDecided:
 
 def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     """What became of the comparisons, in sentences."""
-    rows = [row for unit in seeds.units.values() for row in unit.rows]
     most = seeds.rule.max_seeds
     kinds: Counter[str] = Counter()
-    for row in rows:
-        stop = row.looks[-1].stop if row.looks else None
-        kinds["skipped" if row.pairs.skipped else stop.why if stop else "to come"] += 1
+    for unit in seeds.units.values():
+        for row in unit.rows:
+            found = verdict_in_order(row.pairs, unit.rule, unit.measure, unit.step(seeds.outcomes))
+            kinds[found.stop.why if found.stop else "to come"] += 1
     words = {
         "decided": "decided",
         "futile": f"stopped as unlikely to be decided by {most} seeds",
         "maximum": f"still open at {most} seeds",
         "lost": "lost a seed",
         "skipped": "cannot reach their density",
+        "no baseline": f"without a baseline, as {plan.suite.baseline} lost seeds",
+        "dropped": "without a pair, as seeds ran out of memory or time",
         "to come": "not decided yet",
     }
     told = ", ".join(f"{kinds[why]} {word}" for why, word in words.items() if kinds[why])
     due, fixed = len(seeds.due), len(plan.experiments)
-    found = (
-        f"{len(rows)} comparisons: {told or 'none'}; expect {ERROR * len(rows):.1f} wrong at most"
-    )
-    return [found, f"{due} experiments, where {most} seeds of everything are {fixed}"]
+    count = kinds.total()
+    return [
+        f"{count} comparisons: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
+        *_what_to_do(kinds, plan.suite.baseline),
+        f"{due} experiments, where {most} seeds of everything are {fixed}",
+    ]
+
+
+def _what_to_do(kinds: Mapping[str, int], baseline: str) -> list[str]:
+    """About comparisons whose first three seeds gave no pair, which no rerun by itself changes."""
+    found = []
+    if kinds["no baseline"]:
+        found.append(
+            f"{baseline} lost seeds among the first three of a task, and without it nothing is "
+            f'decided there: `lth-bench query "FROM failures"` has the reasons; once that is '
+            f"fixed, run again with --retry all"
+        )
+    if kinds["dropped"]:
+        found.append(
+            "where the first three seeds ran out of memory or time no more are added: run again "
+            "with --retry oom --retry timeout and more memory or a longer --timeout"
+        )
+    return found
 
 
 def look_record(unit: SeedUnit, row: SeedRow, i: int, baseline: str) -> dict[str, Any]:

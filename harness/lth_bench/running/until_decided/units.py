@@ -104,8 +104,7 @@ class SeedRow:
         """Whether it needs no more seeds: a look said so, or there is nothing to compare."""
         if self.looks and self.looks[-1].stop and self.looks[-1].stop.why != "to come":
             return True
-        barren = not self.pairs.differences and self.pairs.left_out >= FEWEST
-        return self.pairs.skipped or barren
+        return self.pairs.skipped or self.pairs.given_up is not None
 
     @property
     def stopped_without(self) -> set[int]:

@@ -148,8 +148,19 @@ def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Jud
     for outputs, y in batches:
         tally.add(outputs, y)
     losses, evidence, targets = _read([tally])
-    found = Judged(float(losses[0].mean()), _measured(objective, evidence[0], targets))
-    return replace(found, right=_right(objective, found, evidence[0], targets))
+    return judge_whole(objective, losses[0], evidence[0], targets)
+
+
+def judge_whole(
+    objective: Objective, losses: Tensor, evidence: Tensor, targets: Tensor, *, right: bool = True
+) -> Judged:
+    """The same from a whole split's losses float64 [N], evidence [N, …] and targets [N, …], on the
+    CPU; without the examples that are right unless they are asked for.
+    """
+    found = Judged(float(losses.mean()), _measured(objective, evidence, targets))
+    if not right:
+        return found
+    return replace(found, right=_right(objective, found, evidence, targets))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, reduce
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,15 @@ LARGEST = 2**28
 """Maximum elements of one operation's output during evaluation: 1 GB in float32. Conv-2's first
 convolution has 65,536 per example, so 64 members at 1,000 examples would have 4.2e9; logits of 128
 tokens of a vocabulary of 50,000 are 6.4e6 per example."""
+
+
+class OverRanks(Protocol):
+    """What evaluates on several devices."""
+
+    def judge(
+        self, split: Examples, data: TaskData, name: str | int | None, *, right: bool
+    ) -> Judged | None:
+        """What one device finds; None where one device must do it."""
 
 
 class Network:
@@ -78,6 +88,8 @@ class Network:
             # resnet20 at 8×8 and 32×32, medians of 5 to 9 blocks)
             self.module.to(memory_format=torch.channels_last)
         self.parameters = dict(self.module.named_parameters())
+        self.over_ranks: OverRanks | None = None
+        """Shares evaluations out while a training of the network is spread over devices."""
 
     @cached_property
     def stacks(self) -> str | None:
@@ -164,11 +176,22 @@ class Network:
 
     @torch.no_grad()
     def evaluate(
-        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
+        self,
+        split: Examples,
+        data: TaskData,
+        mask: Mask,
+        parametrize: Parametrize | None = None,
+        *,
+        name: str | int | None = None,
     ) -> Judged:
         """Mean loss, metrics and the examples that are right over a split, in eval mode. Waits for
-        the device once for plain cross-entropy.
+        the device once for plain cross-entropy. By its `name` other ranks know the split: `test`,
+        or n for `data.sample(n)`; the validation split needs none.
         """
+        if self.over_ranks is not None and parametrize is None:
+            found = self.over_ranks.judge(split, data, name, right=True)
+            if found is not None:
+                return found
         with evaluating(self.module):
             outputs = self._outputs(split, data, mask, parametrize)
             if not is_plain(self.objective):
@@ -207,6 +230,11 @@ class Network:
         for i in range(0, len(split), size):
             x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
             yield self.forward(x, mask, parametrize), y
+
+    def batch_of(self, data: TaskData) -> int:
+        """Examples per evaluation batch of `outputs`, without `parametrize`."""
+        skips = not self._autocast and sparse_stages(self.module, data, self.device) is not None
+        return EVAL_BATCH if skips else self.evaluation_batch()
 
     def sparse_logits(
         self, sequential: SparseInputSequential, split: Examples, data: TaskData
@@ -260,13 +288,20 @@ def loss_and_correct(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, 
         Summed cross-entropy and number of correct examples, float64 [2, 1], and which examples are
         correct, bool [N] in the batches' order.
     """
+    losses, which = losses_and_correct(batches)
+    # in sequence: another order of summation would change the last bits
+    return torch.stack([reduce(torch.add, losses), which.sum().double()])[:, None], which
+
+
+def losses_and_correct(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], Tensor]:
+    """The same before it is summed: each batch's cross-entropy, float64 [], and which examples are
+    correct, bool [N].
+    """
     losses, right = [], []
     for logits, y in batches:
         losses.append(F.cross_entropy(logits, y, reduction="sum").double())
         right.append(logits.argmax(1) == y)
-    which = torch.cat(right)
-    # in sequence: another order of summation would change the last bits
-    return torch.stack([reduce(torch.add, losses), which.sum().double()])[:, None], which
+    return losses, torch.cat(right)
 
 
 def standard(tensor: Tensor) -> Tensor:

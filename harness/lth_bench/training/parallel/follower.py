@@ -16,6 +16,7 @@ from lth_bench.training.parallel.layout import DataParallel
 if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench
     from lth_bench.training.input.ablated import AblatedView
+    from lth_bench.training.input.task_data import Examples
 
 READY, RAISED, LOST = "ready", "raised", "lost"
 """What a follower says: that it is where it was told to be; or why it ends: an error of its own, or
@@ -29,16 +30,18 @@ class NoCrew:
     def tell(self, *_: object) -> None:
         """It has none to tell."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self, limited: bool = True) -> AbstractContextManager[None]:
         """An error ends the process, which is how the leader learns of it."""
         return contextlib.nullcontext()
 
 
 def follow(
-    pipe: Connection, join: Callable[[], Ranks], bench_of: Callable[[Any, AblatedView | None], Any]
+    pipe: Connection,
+    join: Callable[[], Ranks],
+    bench_of: Callable[[Any, AblatedView | None], tuple[Workbench, Examples]],
 ) -> None:
     """Say that the process is there, meet the others, and do what the leader says. `bench_of` makes
-    a task's bench on this rank's device.
+    a task's bench on this rank's device, and gives its test split too.
     """
     group: Ranks | None = None
     try:
@@ -50,9 +53,10 @@ def follow(
             if what == "layout":
                 layout = None
                 task, view, recipe = about
-                bench: Workbench = bench_of(task, view)
+                bench, test = bench_of(task, view)
                 pipe.send((READY, ""))
                 layout = DataParallel(bench.network, bench.data, recipe, group=group, crew=NoCrew())
+                layout.evaluations.test = test
                 continue
             assert layout is not None
             match what:
@@ -62,6 +66,8 @@ def follow(
                     layout.forward_backward(*about)
                 case "update":
                     layout.update(*about)
+                case "evaluate":
+                    layout.evaluations.follow(*about)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the leader is gone
     except BaseException as error:  # the leader tells whose experiment it was

@@ -6,10 +6,11 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -21,7 +22,8 @@ from lth_bench.training.input.task_data import Share
 VARIABLE = "LTH_BENCH_RANK_SECONDS"
 """Names the time that a rank may take to answer."""
 SECONDS = 600.0
-"""Seconds for a rank's answer; reading its part of a batch from a slow disk is within them."""
+"""Seconds for a rank's answer; reading its part of a batch from a slow disk is within them, and so
+is by how much its part of an evaluation takes longer than another's."""
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 OWN_WATCH = {"TORCH_NCCL_ASYNC_ERROR_HANDLING": "0", "TORCH_NCCL_ENABLE_MONITORING": "0"}
 """Or torch's threads end the whole process where a collective on GPUs fails or takes too long: the
@@ -94,6 +96,37 @@ class Ranks:
             dist.broadcast(sent, 0)
             if not self.leads:
                 tensor.copy_(sent)
+
+    def joined(self, part: Tensor | None, sizes: Sequence[int]) -> Tensor | None:
+        """In rank 0, the parts of all ranks, in order of rank, joined along their first dimension,
+        of which each has its number in `sizes`; None elsewhere. A rank that has none gives None.
+        ValueError where a part has not the kind of rank 0's, which must have one.
+        """
+        kind: list[object] = [None]
+        if part is not None:
+            kind = [(tuple(part.shape[1:]), part.dtype)]
+        own = kind[0]
+        dist.broadcast_object_list(kind, 0, device=self.device)
+        shape, dtype = cast("tuple[tuple[int, ...], torch.dtype]", kind[0])
+        if part is not None and own != kind[0]:
+            raise ValueError(
+                f"each part of an evaluation must be {dtype} of [N, {shape}], but rank "
+                f"{self.share.rank} has {own}"
+            )
+        whole = []
+        for rank, size in enumerate(sizes):
+            if not size:
+                continue
+            if rank == self.share.rank:
+                assert part is not None and len(part) == size
+                sent = part.contiguous()
+            else:
+                sent = torch.empty(size, *shape, dtype=dtype, device=self.device)
+            # bits of a bool are sent as bytes
+            dist.broadcast(sent.view(torch.uint8) if dtype == torch.bool else sent, rank)
+            if self.leads:
+                whole.append(sent)
+        return torch.cat(whole) if self.leads else None
 
     @property
     def notices_loss(self) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from lth_bench.training.input.batches import BatchSource, make_batch_source
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.parallel.batch_norm import replica
 from lth_bench.training.parallel.dropout import draws_as_one_device, share_dropout
+from lth_bench.training.parallel.evaluation import Crew, Evaluations
 from lth_bench.training.parallel.group import Ranks
 from lth_bench.training.parallel.refusals import leaves_parameters_out
 from lth_bench.training.randomness import seed_of
@@ -32,16 +32,6 @@ BUFFERS: dict[str, Any] = {_NAME: False}
 """Buffers are not sent: they are equal everywhere, as batch norm's statistics are. Versions of
 torch differ in how they call it.
 """
-
-
-class Crew(Protocol):
-    """The followers, as the leader's layout sees them; a follower sees none."""
-
-    def tell(self, *command: object) -> None:
-        """Let every follower do the same."""
-
-    def together(self) -> AbstractContextManager[None]:
-        """Around what needs all ranks. TrainingError where one of them is lost within it."""
 
 
 class DataParallel(Plain):
@@ -63,6 +53,7 @@ class DataParallel(Plain):
         if self.draws_as_one:
             share_dropout(self._replica, group.share)
         super().__init__(network, data, recipe, 1)
+        self.evaluations = Evaluations(network, data, group, crew)
         self._parallel = DistributedDataParallel(
             self._replica,
             device_ids=[network.device] if network.device.type == "cuda" else None,
@@ -152,9 +143,13 @@ class DataParallel(Plain):
     # and would wait for the device anyway.
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and primary metric, on the leader's device alone."""
+        """Validation loss and primary metric: each rank has a part, where that is possible."""
         self._settle()
-        return super().evaluate(live)
+        found = self.evaluations.judge(self.data.val, self.data, None, right=False)
+        if found is None:
+            return super().evaluate(live)
+        primary = self.network.objective.primary.name
+        return dict.fromkeys(live, (found.loss, found.metrics[primary]))
 
     def live(self, slot: int) -> dict[str, Tensor]:
         """Views of the current parameters and buffers."""

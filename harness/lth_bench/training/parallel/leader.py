@@ -63,7 +63,7 @@ class RankLeader:
         self._start, self._devices = start, list(devices)
         self._followers: list[RankProcess] = []
         self._group: Ranks | None = None
-        self._layout: tuple[Any, Recipe, DataParallel] | None = None
+        self._layout: tuple[Workbench, Recipe, DataParallel] | None = None
         self._folder: Path | None = None
         self._seconds = rank_seconds()
         self._closing = threading.Event()
@@ -82,7 +82,7 @@ class RankLeader:
         if self._layout is not None and self._layout[0] is bench and self._layout[1] == recipe:
             return self._layout[2]
         require_parallel(bench.network, bench.data, recipe)
-        self._layout = None
+        self.forget()
         if self._group is None or self._group.share.of != recipe.devices:
             self.close()
             self._begin(recipe.devices)
@@ -93,6 +93,7 @@ class RankLeader:
             # an error here must not leave the followers in theirs, which waits for this one
             made = DataParallel(bench.network, bench.data, recipe, group=self._group, crew=self)
         self._layout = (bench, recipe, made)
+        bench.network.over_ranks = made.evaluations
         return made
 
     @property
@@ -113,9 +114,12 @@ class RankLeader:
                 follower.pipe.send(command)
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Around what needs all ranks. One that is lost within it ends the others."""
-        began = self._since = time.monotonic()
+    def together(self, limited: bool = True) -> Iterator[None]:
+        """Around what needs all ranks. One that is lost within it ends the others. Not `limited`:
+        this rank's own part of it, which may take however long.
+        """
+        began = time.monotonic()
+        self._since = began if limited else None
         try:
             yield
         except BaseException as error:
@@ -133,6 +137,8 @@ class RankLeader:
 
     def forget(self) -> None:
         """Free the layout; the followers stay, for the next task."""
+        if self._layout is not None:
+            self._layout[0].network.over_ranks = None
         self._layout = None
 
     def close(self) -> None:
@@ -140,7 +146,7 @@ class RankLeader:
         followers, self._followers = self._followers, []
         group, self._group = self._group, None
         folder, self._folder = self._folder, None
-        self._layout = None
+        self.forget()
         self._closing.set()
         for follower in followers:
             follower.kill()
@@ -207,8 +213,8 @@ class RankLeader:
         if lost or (silent and taken >= 0.9 * self._seconds):
             names = ", ".join(follower.name for follower in self._followers)
             return (
-                f"no answer for {self._seconds:g} s from {names}; if a step takes longer, give "
-                f"{VARIABLE} more seconds"
+                f"no answer for {self._seconds:g} s from {names}; if a step or a rank's part of an "
+                f"evaluation takes longer, give {VARIABLE} more seconds"
             )
         return None
 
