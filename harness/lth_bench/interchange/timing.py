@@ -62,7 +62,7 @@ Tell = Callable[[str, float], None]
 
 
 def silent(what: str, share: float) -> None:
-    """Where nobody watches."""
+    """Takes it and does nothing."""
 
 
 def time_ticket(ticket: SavedTicket, options: TimingOptions, tell: Tell = silent) -> list[FormTime]:

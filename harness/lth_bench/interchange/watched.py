@@ -29,7 +29,7 @@ class Doing:
 
 
 def unwatched(doing: Doing) -> None:
-    """Where nobody watches."""
+    """Takes it and does nothing."""
 
 
 class Watched:

@@ -14,7 +14,7 @@ from lth_bench.output.progress import LiveBars, line
 from lth_bench.output.words import counted, duration
 from lth_bench.system.text import printable
 
-if TYPE_CHECKING:  # whoever measures is above this room
+if TYPE_CHECKING:  # a room above this one
     from lth_bench.interchange.watched import Doing
 
 REDRAW = 0.25
