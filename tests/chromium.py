@@ -36,7 +36,7 @@ ARGUMENTS = (
 )  # fmt: skip
 
 PATIENCE = 240_000
-"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 300 s."""
+"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 600 s."""
 
 HOSTILE = "<b>imp</b>&lt;%{x}'\"</script>"
 """A name that a page must show as it is."""

@@ -4,8 +4,9 @@ The empty one is made once in each of pytest's processes. What a journal was fol
 and the next test that folds the same journal gets a copy: `records.py` always writes the same one
 for the same scenario. A database that is made again, by `rebuild`, is folded from its journal.
 
-Not where making and folding itself is tested (`MAKING`, `FOLDING`), and not in `store/` where
-LTH_BENCH_THOROUGH is set, as in CI.
+Not where making and folding itself is tested (`MAKING`, `FOLDING`). Every journal is folded once in
+each process, into a copy of the empty database; `store/test_copied_databases.py` tests that copies
+are what lth-bench itself makes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ MAKING = {"test_copied_databases.py", "test_staging.py"}
 """Files of `store/` whose tests make their own."""
 
 FOLDING = {"test_fold.py"}
-"""Files whose tests fold their own, into copies of the empty one."""
+"""Files whose tests fold their own, into copies of the empty one; not even into those where
+LTH_BENCH_THOROUGH is set, as in CI.
+"""
 
 KEPT = 32
 """Folded databases, of some megabytes each, that a process keeps."""
@@ -154,7 +157,8 @@ def fold_into(copies: Copies) -> Callable[..., None]:
 def fold_into_copies(request: pytest.FixtureRequest) -> Iterator[None]:
     """For every test but those of `MAKING`; not of folded ones for those of `FOLDING`."""
     name = request.path.name
-    if request.path.parent.name == "store" and (THOROUGH or name in MAKING):
+    making = MAKING | FOLDING if THOROUGH else MAKING
+    if request.path.parent.name == "store" and name in making:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:

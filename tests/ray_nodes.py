@@ -37,6 +37,8 @@ class Nodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
+            # or it kills workers where the machine's other processes fill the memory
+            "RAY_memory_monitor_refresh_ms": "0",
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 

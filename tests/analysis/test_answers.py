@@ -96,6 +96,35 @@ def test_a_comparison_says_where_there_are_no_answers(sample) -> None:
     assert not [note for note in loss.tables[0].notes if "other test data" in note]
 
 
+@pytest.mark.parametrize(
+    ("lacking", "shipped", "there", "absent"),
+    [
+        ("A", False, ["ticket of A gets", "--rerun` with the results of A records"], ["reference"]),
+        ("B", False, ["ticket of B gets", "--rerun` with the results of B records"], ["reference"]),
+        ("AB", False, ["ticket of A and B gets", "with the results of A and B"], []),
+        ("A", True, ["ticket of A gets", "A, the reference results, stays"], ["--rerun"]),
+        ("B", True, ["ticket of B gets", "results of B"], ["reference"]),
+        ("AB", True, ["A, the reference results, stays", "with the results of B records"], []),
+        ("", False, ["A and B were judged by other numbers of test examples"], ["--rerun"]),
+    ],
+)
+def test_advice_is_about_the_side_that_lacks_answers(
+    sides, *, lacking: str, shipped: bool, there: list[str], absent: list[str]
+) -> None:
+    a, b = (
+        replace(sides(name, 0.5, text), **({"answers": {}} if side in lacking else {}))
+        for side, name, text in (("A", "old", A), ("B", "new", B))
+    )
+    if not lacking:
+        b = replace(b, answers={s: bytes(2) for s in b.answers}, examples=16)
+    options = Options(measure("test_accuracy"))
+    found = [compare(group, options) for group in groups([a], [b], by_name=False)]
+    board = sheet("old", "new", comparisons=found, tasks={}, options=options, shipped=shipped)
+    (note,) = [note for note in board.tables[0].notes if "no interval for other" in note]
+    assert all(words in note for words in there), note
+    assert not any(words in note for words in absent), note
+
+
 def test_columns_of_a_comparison(sides) -> None:
     options = Options(measure("test_accuracy"))
     found = [
@@ -105,7 +134,7 @@ def test_columns_of_a_comparison(sides) -> None:
     board = sheet("old", "new", comparisons=found, tasks={}, options=options)
     (table,) = board.tables
     place = table.header.index("± other data")
-    assert table.wide == {place}
+    assert (table.interval, table.second) == (place - 1, place)
     assert table.lines()[0][place].text == f"{100 * reach(minus(B, A), 0.1):.2f}"
     assert [table.header[i] for i in sorted(table.optional)] == ["A", "B", "p", "detects"]
     assert "verdict" in [table.header[i] for i in table.left]

@@ -126,7 +126,10 @@ def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (
         "the first run that needs it downloads it" in found(check_data(False), "data mnist").found
     )
-    assert "comes with" in found(check_data(False), "data digits").found
+    assert "found, for" in found(check_data(False), "data digits").found
+    (images,) = [f for f in check_data(False) if f.what.startswith("data image_folder:imagenet")]
+    assert (images.level, images.found) == ("warning", "missing, for imagenet_resnet50")
+    assert str(tmp_path / "imagenet") in (images.do or "")
     monkeypatch.setenv("LTH_BENCH_OFFLINE", "1")
     one = found(check_data(False), "data mnist")
     assert one.level == "warning"

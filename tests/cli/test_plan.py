@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
@@ -48,6 +49,21 @@ def test_dense_runs_and_searches_count_once(tmp_path):
     said = " ".join(CliRunner().invoke(app, arguments).stdout.split())
     assert "about 22 trainings of 700 steps, 2 of them dense runs" in said
     assert "sharing dense runs and searches saves 16 trainings and 520 steps" in said
+
+
+def test_no_data_is_downloaded_for_an_estimate(tmp_path, monkeypatch):
+    monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(
+        "lth_bench.data.published.Published._fetch", lambda *_: pytest.fail("it is")
+    )
+    path = tmp_path / "shares.toml"
+    path.write_text(SUITE.replace('"digits"', '"mnist"'))
+    done = CliRunner().invoke(app, ["plan", str(path), "--results", str(tmp_path / "no.duckdb")])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stdout.split())
+    assert "about 22 trainings" in said
+    assert "no estimate of time: a few steps are timed, but dataset 'mnist' is not in" in said
+    assert "`lth-bench validate SUITE --download` downloads it" in said
 
 
 ANY = """

@@ -70,7 +70,7 @@ def test_ctrl_c_saves_and_the_same_command_resumes(lth: Any, longer: str) -> Non
         if line.startswith("[1/"):  # the first experiment is done, the next one is under way
             os.killpg(process.pid, signal.SIGINT)
             break
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert "Traceback" not in err
     assert process.returncode in (0, 2)  # 0 where the rest was done before the signal came
     process = as_on_macos(lth, *command)

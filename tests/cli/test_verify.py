@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,8 @@ def test_code_that_came_with_results_runs_only_where_it_is_named(
         ("none.duckdb", None, "there are no results at none.duckdb"),
         ("text.duckdb", b"seed,score\n", "is neither a DuckDB database nor a file of rows"),
         ("text.parquet", b"seed,score\n", "cannot be read as Parquet"),
+        ("x" * 300 + ".parquet", None, "File name too long; name other results"),
+        ("x" * 300 + ".duckdb", None, "File name too long; name other results"),
         ("empty.jsonl", b"", "empty.jsonl has no results: no row was planned in it"),
         ("empty.journal.jsonl", b"", "has no results: no row was planned in it"),
     ],
@@ -210,6 +213,26 @@ def test_other_data_is_refused(here: Any, theirs: Path) -> None:
     changed(theirs, print_, "f" * 40)
     found = here("verify", theirs, code=4)
     assert f"the data of digits differs: {'f' * 12} there, {print_[:12]} here" in found.stderr
+
+
+@pytest.mark.parametrize("size", [-5, 3, 100_000_000_000])
+def test_a_strangers_cohort_size_is_held_to_what_a_run_may_have(
+    here: Any, theirs: Path, size: int
+) -> None:
+    """Networks are stacked that often, so that a large one took all memory."""
+    journal = theirs.with_suffix(".journal.jsonl")
+    theirs.unlink()
+    text, n = re.subn(r'"cohort_size":\d+', f'"cohort_size":{size}', journal.read_text())
+    assert n > 0
+    journal.write_text(text)
+    found = here("verify", theirs, code=4)
+    assert f"must be a power of two from 1 to 256, but is {size}" in found.stderr
+
+
+def test_messages_quote_no_control_characters_of_a_file(here: Any, theirs: Path) -> None:
+    changed(theirs, '"label":"snip"', '"label":"\\u001b[31msnip"')
+    found = here("compare", "imp", "snop", "--results", theirs, code=4)
+    assert "�[31msnip" in found.stderr and "\x1b" not in found.stderr
 
 
 def test_rows_are_exported_for_others(here: Any, theirs: Path) -> None:

@@ -84,6 +84,14 @@ values = st.recursive(
 )
 
 
+def line(record: Any) -> bytes:
+    """With numbers that Python would not write, where a text stands for one."""
+    return re.sub(r'"@(-?1e\d+)"(?!:)', r"\1", json.dumps(record)).encode()
+
+
+LINES = [line(record) for record in GOOD]
+
+
 class Content(bytes):
     """A journal that is printed as what is bad in it."""
 
@@ -93,19 +101,15 @@ class Content(bytes):
         return "; ".join(self.said)
 
 
-def _raw(line: str) -> str:
-    """With numbers that Python would not write, where a text stands for one."""
-    return re.sub(r'"@(-?1e\d+)"(?!:)', r"\1", line)
-
-
 @st.composite
 def journals(draw: st.DrawFn) -> Content:
     """The good one with one to three values exchanged, or lines that were torn, doubled, lost."""
-    records, said = copy.deepcopy(GOOD), []
+    changed: dict[int, Any] = {}
+    said = []
     for _ in range(draw(st.integers(1, 3))):
         i = draw(st.sampled_from(sorted(PLACES)))
         *path, last = draw(st.sampled_from(PLACES[i]))
-        here: Any = records[i]
+        here = changed.setdefault(i, copy.deepcopy(GOOD[i]))
         try:
             for key in path:
                 here = here[key]
@@ -120,7 +124,7 @@ def journals(draw: st.DrawFn) -> Content:
         elif isinstance(here, dict):
             here[draw(names)] = here.pop(last)
         said.append(f"{how} {i} {path} {last!r}, was {old!r:.60}: {here!r:.200}")
-    lines = [_raw(json.dumps(record)).encode() for record in records]
+    lines = [line(changed[i]) if i in changed else good for i, good in enumerate(LINES)]
     for _ in range(draw(st.integers(0, 1))):
         i, j = draw(st.integers(0, len(lines) - 1)), draw(st.integers(0, 400))
         cut = lines[i][: j % (len(lines[i]) + 1)]

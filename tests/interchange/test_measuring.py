@@ -124,7 +124,7 @@ def test_the_board_says_what_is_faster_and_what_never_is(results: Path) -> None:
     assert "2:4: not available; this device has no kernels for 2:4 sparsity." in notes
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("told", "short_blocks")
 def test_what_was_timed_is_left_out_unless_asked_for(
     request_: MeasureRequest, results: Path
 ) -> None:
@@ -174,6 +174,7 @@ def test_a_name_or_density_that_is_not_there(request_: MeasureRequest) -> None:
         measure(replace(request_, selection=nowhere), lambda _: None)
 
 
+@pytest.mark.usefixtures("short_blocks")
 def test_results_without_values_or_a_journal(
     request_: MeasureRequest, results: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from lth_bench.interchange.timing import TimingOptions, _agreeing, time_ticket
 from lth_bench.output.formats import render_board
 from lth_bench.store.reading import reading
 
+pytestmark = pytest.mark.usefixtures("short_blocks")
 FEW = TimingOptions(repeats=5, batch_size=4)
 CPU = torch.device("cpu")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import runpy
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from lth_bench.errors import UserError
+from lth_bench.store import journal
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 from lth_bench.store.runs import holder, recorded_runs
@@ -95,6 +98,18 @@ def test_the_lock_of_a_process_that_is_gone_is_not_held(paths):
         gone = {"pid": 2**22 + 1, "host": socket.gethostname()}
         paths.lock.write_text(json.dumps(gone))
         assert holder(paths) is None
+
+
+def test_a_run_that_begins_while_another_process_looks_is_not_refused(paths, monkeypatch):
+    monkeypatch.setattr(journal, "LOOK", 100.0)
+    write(paths, Scenario())
+    looks = os.open(paths.lock, os.O_RDONLY)
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    ends = threading.Timer(0.1, os.close, [looks])
+    ends.start()
+    with Journal(paths):
+        assert holder(paths) is not None
+    ends.join()
 
 
 def test_a_snapshot_tells_no_runs_apart(paths):

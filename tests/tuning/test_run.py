@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -56,10 +57,20 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def finished(whole, read, tune):
+def finished(whole, read, tune, inline):
+    """Of the tuning that tests share: read it, don't change it."""
     if not whole.exists():
         tune(read(TUNE), whole)
+        inline.clear()  # whichever test comes first
     return whole
+
+
+@pytest.fixture
+def own(finished, tmp_path):
+    """A test's own copy of it."""
+    for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
+        shutil.copy(finished.with_suffix(suffix), tmp_path / f"own{suffix}")
+    return tmp_path / "own.duckdb"
 
 
 def test_every_study_spends_the_same_budget(finished):
@@ -138,12 +149,12 @@ def test_dense_runs_are_trained_once(finished):
     assert spent < alone
 
 
-def test_a_rerun_has_nothing_to_do(finished, read, tune, inline):
-    before = found(finished)
-    summary = tune(read(TUNE), finished)
+def test_a_rerun_has_nothing_to_do(own, read, tune, inline):
+    before = found(own)
+    summary = tune(read(TUNE), own)
     assert summary.ended == {}
     assert inline == []
-    assert found(finished) == before
+    assert found(own) == before
 
 
 def test_the_test_split_changes_nothing(finished, read, tune, tmp_path, monkeypatch):
@@ -198,28 +209,20 @@ def test_a_killed_search_resumes_with_the_same_results(
 
 
 @pytest.mark.slow
-def test_a_larger_budget_only_adds(finished, read, tune, tmp_path, inline):
-    import shutil
-
-    for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
-        shutil.copy(finished.with_suffix(suffix), tmp_path / f"more{suffix}")
-    summary = tune(read(TUNE, "tune.budget.trials=4"), tmp_path / "more.duckdb")
+def test_a_larger_budget_only_adds(finished, own, read, tune):
+    summary = tune(read(TUNE, "tune.budget.trials=4"), own)
     assert summary.ended == {"complete": 2}
-    assert found(finished).items() <= found(tmp_path / "more.duckdb").items()
+    assert found(finished).items() <= found(own).items()
 
 
-def test_another_study_under_the_same_name(finished, read, tune, inline):
+def test_another_study_under_the_same_name(own, read, tune, inline):
     with pytest.raises(UserError, match=r"recipe.lr 0.005 instead of 0.01.*--restart"):
-        tune(read(TUNE, "recipes.short.lr=0.01"), finished)
+        tune(read(TUNE, "recipes.short.lr=0.01"), own)
     assert inline == []
 
 
-def test_restart_starts_again_and_reuses_trainings(finished, read, tune, tmp_path, inline):
-    import shutil
-
-    for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
-        shutil.copy(finished.with_suffix(suffix), tmp_path / f"anew{suffix}")
-    summary = tune(read(TUNE), tmp_path / "anew.duckdb", restart=True)
+def test_restart_starts_again_and_reuses_trainings(own, read, tune, inline):
+    summary = tune(read(TUNE), own, restart=True)
     assert summary.ended == {"complete": 6}
     assert inline == []  # every experiment is in the journal
 

@@ -30,23 +30,51 @@ ADDED = "seeds were added until decided: the interval would be of a mean that is
 NO_FRACTION = "{metric} is not a fraction of test examples"
 """Why a row has no such interval."""
 OLD = (
-    "no interval for other test data: which test examples each ticket gets right was not recorded "
-    "(older reference results lack it); `lth-bench run … --rerun` trains your own again and "
-    "records it"
+    "no interval for other test data: which test examples each ticket gets right was not recorded; "
+    "`lth-bench run … --rerun` trains them again and records it"
 )
-"""What is said of results of versions that did not record it."""
+"""What is said of a database's rows where no answers were recorded."""
 SOME = (
-    "rows without an interval for other test data: some of their results were recorded without "
-    "which test examples each ticket gets right; `lth-bench run … --rerun` trains your own again "
-    "and records it"
+    "rows without an interval for other test data: which test examples their tickets get right, or "
+    "those of what they are compared with, was not recorded; `lth-bench run … --rerun` trains them "
+    "again and records it"
 )
+
+
+def not_recorded(sides: Sequence[str], *, every: bool, shipped: bool) -> str:
+    """What is said of a comparison whose `sides`, of A and B, lack answers, on every line or on
+    some; none of them where the two have answers to other test examples.
+
+    Advice is about the side that lacks them: the reference results, which A is if `shipped`, stay
+    as they are, whatever a user runs again.
+    """
+    head = f"{'no interval' if every else 'lines without an interval'} for other test data: "
+    if not sides:
+        return head + "A and B were judged by other numbers of test examples"
+    head += f"which test examples each ticket of {' and '.join(sides)} gets right was not recorded"
+    advice = []
+    if shipped and "A" in sides:
+        advice.append(
+            "A, the reference results, stays without; methods of it that you run yourself have it"
+        )
+    own = [side for side in sides if not (shipped and side == "A")]
+    if own:
+        whose = " and ".join(own)
+        advice.append(f"`lth-bench run … --rerun` with the results of {whose} records it")
+    return "; ".join([head, *advice])
+
+
+def complete(packed: Sequence[Packed], examples: int | None) -> bool:
+    """Whether each of these tickets has an answer to every test example."""
+    size = ((examples or 0) + 7) // 8
+    return bool(examples) and all(x is not None and len(x) == size for x in packed)
 
 
 def unpacked(packed: Sequence[Packed], examples: int | None) -> NDArray[np.uint8] | None:
     """0 or 1 by ticket and test example, [n, N]; None unless every ticket has N answers."""
     import numpy as np
 
-    if not examples or any(x is None or len(x) != (examples + 7) // 8 for x in packed):
+    if not examples or not complete(packed, examples):
         return None
     whole = np.frombuffer(b"".join(x for x in packed if x is not None), dtype=np.uint8)
     return np.unpackbits(whole.reshape(len(packed), -1), axis=1, count=examples)

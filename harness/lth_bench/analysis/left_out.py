@@ -21,7 +21,7 @@ STOPPED = """
         source_model || '/' || source_dataset || '/' || source_recipe,
         label, target_density, baseline, n, max_seeds
     FROM (
-        FROM looks QUALIFY row_number() OVER (
+        FROM looks WHERE current QUALIFY row_number() OVER (
             PARTITION BY suite, model, dataset, recipe, label, target_density, source_model,
                 source_dataset, source_recipe
             ORDER BY journal_order DESC
@@ -32,7 +32,7 @@ STOPPED = """
         AND n IS NOT NULL AND max_seeds IS NOT NULL  -- as a stranger's record may have it
 """
 """The last look of each comparison that it ended, of suites whose last run added seeds: it holds
-whatever comes later."""
+whatever comes later. Looks of an earlier rule, such as another margin, hold nothing."""
 ENDED = """
     SELECT suite, model || '/' || dataset || '/' || recipe,
         source_model || '/' || source_dataset || '/' || source_recipe,

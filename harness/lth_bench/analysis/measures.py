@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.numbers import MINUS, count
-from lth_bench.store.metric import MetricSplit, MetricUnit, require_metric, rule_of, split_of
+from lth_bench.store.metric import (
+    POINTS_MARGIN,
+    RELATIVE_MARGIN,
+    MetricSplit,
+    MetricUnit,
+    require_metric,
+    rule_of,
+    split_of,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-POINTS_MARGIN = 0.005
-"""Difference of two fractions that does not matter: half a percentage point."""
-RELATIVE_MARGIN = 0.05
-"""The same for all other metrics, as a fraction of what is compared with."""
 
 
 WRITTEN = {"rmse": "RMSE", "r2": "R²", "map": "mAP", "f1": "F1"}

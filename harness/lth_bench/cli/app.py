@@ -33,7 +33,7 @@ from lth_bench.cli.verify import verify
 from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
 from lth_bench.system.streams import lost, reader_gone
-from lth_bench.system.text import redacted
+from lth_bench.system.text import printable, redacted
 
 app = typer.Typer(
     name="lth-bench",
@@ -143,4 +143,5 @@ def _fault(error: Exception) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    print(redacted(text), file=sys.stderr)
+    # a message may quote what a stranger's file says
+    print("\n".join(map(printable, redacted(text).splitlines())), file=sys.stderr)

@@ -230,7 +230,7 @@ def compare(
         a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
     sheets = [
         sheet(a, b, comparisons=comparisons, tasks=tasks, options=options,
-              notes=() if index else notes)
+              notes=() if index else notes, shipped=with_ == "reference")
         for index, (options, comparisons, tasks) in enumerate(parts)
     ]  # fmt: skip
     print_board(joined(sheets, [part[:2] for part in parts]), format)
@@ -248,9 +248,10 @@ def _literature(results: Path, *, labels: Sequence[str], **filters: Any) -> Boar
     from lth_bench.analysis.compare.literature import literature
     from lth_bench.analysis.samples import samples
     from lth_bench.errors import UnknownName
-    from lth_bench.store.reading import reading, to_stderr
+    from lth_bench.store.reading import to_stderr
+    from lth_bench.store.rows_file import reading_rows_too
 
-    with reading(results, to_stderr) as con:
+    with reading_rows_too(results, to_stderr) as con:
         known = {name for s in samples(con) for name in (s.label, s.name)}
         for label in labels:
             if label not in known:

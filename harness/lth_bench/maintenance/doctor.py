@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lth_bench.data.root import data_root, offline, user_cache, writable
+from lth_bench.data.root import DataMissing, data_root, offline, user_cache, writable
 from lth_bench.errors import UserError
 from lth_bench.maintenance import Diagnosis
 from lth_bench.maintenance.machine import check_folder, check_memory, check_torch, check_versions
@@ -50,7 +50,7 @@ def check_data(third_party: bool) -> Iterator[Diagnosis]:
         used = f"for {', '.join(suites)}"
         find = getattr(dataset, "find", None)
         if find is None:
-            yield Diagnosis("ok", what, f"comes with lth-bench, {used}")
+            yield _of_files(dataset, root, what, used)
         elif find(root):
             yield Diagnosis("ok", what, f"found, {used}")
         elif offline():
@@ -64,6 +64,17 @@ def check_data(third_party: bool) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "ok", what, f"not downloaded yet, {used}; the first run that needs it downloads it"
             )
+
+
+def _of_files(dataset: Any, root: Path, what: str, used: str) -> Diagnosis:
+    """Of a dataset that is never downloaded: it comes with a package, or is the user's files."""
+    try:
+        dataset.info(root)
+    except DataMissing as error:
+        return Diagnosis("warning", what, f"missing, {used}", error.message)
+    except UserError as error:
+        return Diagnosis("problem", what, error.message)
+    return Diagnosis("ok", what, f"found, {used}")
 
 
 def shipped_datasets(third_party: bool) -> list[tuple[str, list[str], Any]]:

@@ -69,6 +69,7 @@ def estimate_plan(
         if task in paces:
             continue
         try:
+            _require_data(item, registry, root)
             with prepared(device):
                 paces[task] = _probe(item, registry, root, device, cohort_size)
         except Exception as error:  # a user's network, or a device that is full
@@ -111,6 +112,19 @@ def simulated_time(
     executor = SimulatedExecutor(World(work=work, records=end_of), workers)
     executor.run(todo, lambda _: None)
     return executor.world.now, executor.efficiency
+
+
+def _require_data(planned: Planned, registry: Registry, root: Path) -> None:
+    """UserError where data would have to be downloaded: a plan leaves everything as it is."""
+    from lth_bench.running.datasets import datasets
+
+    for one in datasets([planned], registry):
+        find = getattr(one.dataset, "find", None)
+        if find is not None and not find(root):
+            raise UserError(
+                f"a few steps are timed, but {one.name} is not in {root}; `lth-bench validate "
+                f"SUITE --download` downloads it"
+            )
 
 
 def _probe(

@@ -234,6 +234,7 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
     con.execute(schema.sql("flat.sql"))
     con.execute("DROP VIEW stale; DROP TABLE touched")
     con.execute(schema.sql("uncommon.sql"))
+    con.execute(schema.sql("looks.sql"))
 
 
 @contextlib.contextmanager

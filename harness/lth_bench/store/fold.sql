@@ -12,7 +12,8 @@ INSERT INTO environments
 SELECT
     run_id, suite, suite_version, suite_toml, command,
     environment ->> 'device', environment ->> 'host', environment ->> 'python',
-    environment ->> 'torch', environment, coalesce(overrides, []), recorded_at, journal_order
+    environment ->> 'torch', environment, coalesce(overrides, []), recorded_at, journal_order,
+    decide.max_seeds, decide.margin
 FROM batch_runs;
 
 DELETE FROM plugins WHERE run_id IN (SELECT run_id FROM batch_runs);

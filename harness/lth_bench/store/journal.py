@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 LONGEST = 1 << 28
 """Maximum bytes of a line. A plan of 100,000 experiments, the maximum, takes a third of it."""
 
-
 MOST_LOCK = 1 << 16
 """Maximum bytes of a lock file, which names a process."""
+LOOK = 0.3
+"""Seconds within which a process that asks if a run is alive has let go of its lock."""
 
 
 class Journal:
@@ -162,7 +163,7 @@ class Journal:
 
         lock = FileLock(self.paths.lock, thread_local=False)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=LOOK, poll_interval=0.02)
         except Timeout:
             raise UserError(
                 f"another run is writing to {self.paths.results}{_holder(self.paths.lock)}; wait "

@@ -30,6 +30,10 @@ COLUMNS = (
 )  # fmt: skip
 """Metrics of every ticket: the numeric columns of `tickets_flat`."""
 
+POINTS_MARGIN, RELATIVE_MARGIN = 0.005, 0.05
+"""Differences this small do not matter unless a margin is given: of fractions half a point, of
+other metrics relative to what is compared with."""
+
 OF_TASKS = ("score", "early_stop_score")
 """Those that are another metric in each task: its primary one."""
 
@@ -164,6 +168,12 @@ def macros() -> str:
         CREATE MACRO higher_is_better(metric_name) AS coalesce(
             (SELECT any_value(k.higher_is_better) FROM measures k WHERE k.metric = metric_name),
             CASE {ways} ELSE true END
+        );
+        CREATE MACRO stated_margin(given, metric_name) AS coalesce(
+            given,
+            CASE metric_unit(metric_name)
+                WHEN 'fraction' THEN {POINTS_MARGIN} ELSE {RELATIVE_MARGIN}
+            END
         );
         CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});
         CREATE MACRO is_chance(metric_name) AS metric_name IN ({chances});

@@ -179,6 +179,11 @@ def _kind(file: Path) -> int | None:
         ) from error
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at a path. DiskError for a name that no file can have."""
+    return _kind(path) == stat.S_IFDIR
+
+
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
     """An error of the operating system in the user's terms: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.store.fold import build
 from lth_bench.store.journal import encode
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, is_folder
 from lth_bench.store.reading import reading
 from lth_bench.store.rows_metadata import KEY, look_records, metadata
 from lth_bench.store.schema import quoted
@@ -81,7 +81,7 @@ def _opened(file: Path) -> Iterator[DuckDBPyConnection]:
     """A connection in which the view `rows` is the file, and no other file can be read."""
     import duckdb
 
-    if file.is_dir():
+    if is_folder(file):
         raise UserError(f"{file} is a folder; name a .parquet file in it")
     if not file.is_file():
         raise UserError(f"there is no file {file}")

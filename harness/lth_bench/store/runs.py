@@ -218,7 +218,7 @@ def holder(paths: Paths) -> dict[str, Any] | None:
     """`pid` and `host` of the process that writes the journal; None where none does.
 
     A process of this machine that is gone is told by its id. Otherwise the lock is asked for,
-    shared and for microseconds: only a run that starts in them would be refused.
+    shared and for microseconds, for which a run that starts in them waits.
     """
     import fcntl  # not on Windows, where nothing is written
 

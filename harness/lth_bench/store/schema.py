@@ -12,7 +12,7 @@ from lth_bench.store.glossary import COLUMNS, VIEWS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 30
+SCHEMA_VERSION = 31
 """Increased with every change to the SQL files or the glossary; older files are rebuilt."""
 
 STORAGE_VERSION = "v1.0.0"

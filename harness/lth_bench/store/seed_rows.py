@@ -138,7 +138,7 @@ def _about(con: DuckDBPyConnection, results: Path, suite: str, command: str) -> 
         found["decide"] = {"margin": margin, "max_seeds": most}
     names = ", ".join(LOOKS)
     looks = con.execute(
-        f"SELECT {names} FROM looks WHERE suite = ? ORDER BY journal_order", [suite]
+        f"SELECT {names} FROM looks WHERE suite = ? AND current ORDER BY journal_order", [suite]
     ).fetchall()
     return {**found, "looks": looks_table(looks)} if looks else found
 

@@ -20,7 +20,8 @@ CREATE TABLE environments (
     run_id VARCHAR, suite VARCHAR, suite_version VARCHAR, suite_toml VARCHAR, command VARCHAR,
     device VARCHAR, host VARCHAR, python VARCHAR, torch VARCHAR, environment JSON,
     overrides VARCHAR[],
-    recorded_at TIMESTAMP, journal_order BIGINT
+    recorded_at TIMESTAMP, journal_order BIGINT,
+    max_seeds BIGINT, decide_margin DOUBLE  -- as in suites, of this run
 );
 
 CREATE TABLE plugins (
@@ -90,7 +91,8 @@ CREATE TABLE looks (
     source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, label VARCHAR,
     target_density DOUBLE, n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE,
     deviation DOUBLE, p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT,
-    baseline VARCHAR, metric VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    baseline VARCHAR, metric VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT,
+    current BOOLEAN  -- whether it is of the suite's present rule; set at every fold
 );
 
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other

@@ -29,6 +29,17 @@ def test_filters_select_tasks(results: Results, filters: dict[str, Any], tasks: 
     assert scope.suites == ["quickstart"]
 
 
+def test_a_name_is_its_label_without_parameters(results: Results) -> None:
+    """As `run` takes it."""
+    tasks = (("mlp(hidden=[16])", "digits", "short"), ("mlp", "digits", "short"))
+    con = results(tasks=(*tasks, ("conv2", "cifar10(checksum=false)", "long")))
+    plain = resolve(con, Selection(models=["mlp"]))
+    assert {task.model for task in plain.tasks.values()} == {"mlp", "mlp(hidden=[16])"}
+    exact = resolve(con, Selection(models=["mlp(hidden=[16])"]))
+    assert {task.model for task in exact.tasks.values()} == {"mlp(hidden=[16])"}
+    assert len(resolve(con, Selection(datasets=["cifar10"])).tasks) == 1
+
+
 def test_filters_that_exclude_nothing_add_no_condition(results: Results) -> None:
     con = results(tasks=TASKS, controls=("reinit",))
     assert resolve(con).where("f") == "true"

@@ -271,6 +271,29 @@ def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
     assert heading.text_content() == "Every method at 10% of the weights"
 
 
+def test_a_choice_scrolls_nowhere(visit: Visits) -> None:
+    """Not to the section that the link names either."""
+    page = visit()
+    page.locator("nav a[href='#s1-1']").click()
+    becomes(lambda: page.url.endswith("#s1-1"), True)
+    figure = drawn(page, 2)
+    button = figure.locator("xpath=ancestor::div[contains(@class, 'group')]").get_by_role(
+        "button", name="snip", exact=True
+    )
+    button.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    for pressed in ("false", "true"):
+        button.click()
+        attribute(button, "aria-pressed", pressed)
+        becomes(lambda: ".off" in page.url, pressed == "false")
+        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        assert abs(page.evaluate("scrollY") - before) < 200
+    page.go_back()
+    attribute(button, "aria-pressed", "false")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert abs(page.evaluate("scrollY") - before) < 200
+
+
 def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     page = visit()
     group = drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]")
@@ -346,7 +369,8 @@ def test_a_phone_has_cards_with_verdict_and_cost(visit: Visits) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_works_with_the_keyboard(page: Any) -> None:
+def test_the_page_works_with_the_keyboard(visit: Visits) -> None:
+    page = visit()  # of its own: the section that it goes to stays in the address
     focusable = page.locator("a, button, input, select, [tabindex]").first
     focusable.focus()
     state = """() => {

@@ -18,6 +18,8 @@ from lth_bench.running.executors.probe import Probed, probe, usable
 from lth_bench.running.provenance import describe
 from lth_bench.system.devices import Devices
 
+PATIENCE = 240.0
+"""Seconds that a busy machine has for answers that come."""
 CHILD = """
 import os, signal, time
 
@@ -53,7 +55,7 @@ def answers(
 
 
 def test_every_gpu_is_probed(answers: Callable[[str], list[str]]) -> None:
-    found = probe(answers("well,dies,it is full"))
+    found = probe(answers("well,dies,it is full"), deadline=PATIENCE)
     assert [p.device for p in found] == ["cuda:0", "cuda:1", "cuda:2"]
     assert [p.error for p in found] == [
         None, "asking it ended the process (code -11)", "it is full",
@@ -68,7 +70,7 @@ def test_a_gpu_that_hangs_is_not_waited_for(answers: Callable[[str], list[str]])
 
 def test_only_working_gpus_are_used(answers: Callable[[str], list[str]]) -> None:
     names = tuple(answers("it is full,well,well"))
-    left, found = usable(Devices(names))
+    left, found = usable(Devices(names), PATIENCE)
     assert left.names == ("cuda:1", "cuda:2")
     assert left.notes == ("cuda:0 is left out: it is full",)
     assert [p.device for p in found] == ["cuda:1", "cuda:2"]
@@ -79,7 +81,7 @@ def test_a_gpu_named_by_the_user_must_work(
     answers: Callable[[str], list[str]], what: str, named: bool
 ) -> None:
     with pytest.raises(UserError) as error:
-        usable(Devices(tuple(answers(what)), named=named))
+        usable(Devices(tuple(answers(what)), named=named), PATIENCE)
     message = error.value.message
     assert message.startswith("cuda:0 cannot be used: it is full. This machine has: cpu")
     assert ("cuda:1 (NVIDIA X, 9.0 of 10.0 GB free)" in message) == named

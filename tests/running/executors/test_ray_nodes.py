@@ -198,8 +198,9 @@ depends on how fast they are. Verdicts are those of looks; means on boards take 
 def test_seeds_until_decided_are_those_of_this_machine(folder, nodes) -> None:
     options = (
         "--until-decided", "--add", "dense", "-s", "dense", "-s", "imp", "-s", "mine",
-        "--set", "suite.decide.max_seeds=6", "--set", "recipes.short.steps=60",
-        "--set", "suite.controls=[]",
+        "--set", "suite.decide.max_seeds=6", "--set", "suite.controls=[]",
+        # so much that the first node is not done before the other has started
+        "--set", "recipes.short.steps=600",
     )  # fmt: skip
     file, here = folder / "decided.duckdb", folder / "decided-here.duckdb"
     finish(start(folder, file.name, *on(nodes, *options), env=nodes.env))

@@ -300,13 +300,13 @@ def test_a_follower_keeps_the_two_tasks_that_it_used_last(tasks, make_run, monke
 
 def test_what_a_user_should_know_of_a_layout_is_told(tasks, tmp_path, monkeypatch):
     config = WorkerConfig(device="cpu", artifacts=tmp_path / "a", data_root=data_root())
-    for note in ("its network draws", None):
-        worker, told = Worker(config, tasks[0], leader=Mock(note=note)), []
+    for notes in (["mlp: its network draws", "rank 1 was killed"], []):
+        leader = Mock()
+        leader.take_notes.return_value = notes
+        worker, told = Worker(config, tasks[0], leader=leader), []
         monkeypatch.setattr(worker, "_outcome", lambda *_: ("ok", None))
-        experiment = tasks[1][0]
-        worker.run(experiment, told.append)
-        notes = [event for event in told if isinstance(event, Note)]
-        assert notes == ([Note(f"{experiment.model_label}: {note}")] if note else [])
+        worker.run(tasks[1][0], told.append)
+        assert [event.message for event in told if isinstance(event, Note)] == notes
 
 
 def test_a_worker_that_ends_ends_its_followers(tasks, tmp_path):

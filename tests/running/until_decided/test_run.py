@@ -186,6 +186,13 @@ def test_a_fixed_number_of_seeds_is_a_run_as_ever(run: Any) -> None:
     summary, _, paths = run(seeds=2)
     assert summary.planned == 6 and asked(paths, LOOKS) == []
     assert asked(paths, "SELECT max_seeds FROM suites") == [(None,)]
+    run(overrides=["suite.decide.max_seeds=3"])
+    assert asked(paths, "SELECT DISTINCT current FROM looks") == [(True,)]
+    run(seeds=2)  # by no rule, so that no look is of it
+    assert asked(paths, "SELECT DISTINCT current FROM looks") == [(False,)]
+    rebuilt = asked(paths, "SELECT count(*), count(*) FILTER (current) FROM looks")
+    paths.results.unlink()
+    assert asked(paths, "SELECT count(*), count(*) FILTER (current) FROM looks") == rebuilt
 
 
 def test_a_failed_seed_stops_its_label_and_a_given_up_one_is_made_up_for(
@@ -243,6 +250,8 @@ def test_a_seed_that_holds_an_open_comparison_is_retried(
         ({"overrides": ["suite.decide.max_seeds=61"]}, "must be an integer in .3, 60., but got 61"),
         ({"overrides": ["suite.decide.margin=0.0"]}, "must be a number in .0, 1., but got 0"),
         ({"overrides": ["suite.decide.margin=-0.5"]}, "must be a number in .0, 1., but got -0.5"),
+        ({"overrides": ["suite.decide.margin=nan"]}, "must be a number in .0, 1., but got nan"),
+        ({"overrides": ["suite.decide.margin=inf"]}, "must be a number in .0, 1., but got inf"),
         ({"overrides": ["suite.decide.most=5"]}, "most"),
         ({"overrides": ["suite.baseline=random"], "strategies": ["one_shot"]}, "leaves out"),
         ({"overrides": ["suite.baseline=random"], "strategies": ["random"]}, "nothing to compare"),
@@ -262,10 +271,15 @@ def test_a_margin_that_comes_back_has_its_looks_back(run: Any, machine: Any) -> 
     first = asked(run(overrides=[narrow])[2], with_margin)
     assert {margin for *_, margin in first} == {0.001}
     machine.trained.clear()
-    between = asked(run(overrides=[wide])[2], with_margin)
+    paths_of_wide = run(overrides=[wide])[2]
+    between = asked(paths_of_wide, with_margin)
     assert ("one_shot", 3, "equivalent", "decided", 0.05) in between
+    assert {margin for *_, margin in between} == {0.001, 0.05}  # the older later looks stay
+    present = "SELECT label, n, margin FROM looks WHERE current ORDER BY ALL"
+    assert asked(paths_of_wide, present) == [("one_shot", 3, 0.05), ("random", 3, 0.05)]
     paths = run(overrides=[narrow])[2]
     assert asked(paths, with_margin) == first and machine.trained == []
+    assert asked(paths, "SELECT count(*) FROM looks WHERE NOT current") == [(0,)]
     newest = asked(paths, "SELECT arg_max(n, journal_order) = max(n) FROM looks GROUP BY label")
     assert set(newest) == {(True,)}  # the last look is the newest record
     written = sum(r["record"] == "look" for r, _ in Journal(paths).read())
@@ -300,3 +314,20 @@ def test_a_baseline_that_lost_the_first_seeds_leaves_nothing_to_come(
     monkeypatch.setattr(machine, "statuses", {})
     run(retry=["diverged"])
     assert ("random", "decided") in asked(paths, "SELECT label, stop FROM looks")
+
+
+def test_a_strategy_that_is_added_afterwards_changes_no_verdict(run: Any, machine: Any) -> None:
+    _, _, paths = run(strategies=["random"])
+    assert asked(paths, LOOKS)[0][:5] == ("random", 0.1, 3, "worse", "decided")
+    before = asked(paths, LOOKS)
+    machine.trained.clear()
+    summary, _, _ = run()
+    assert machine.trained and summary.exit_code == 0
+    looks = asked(paths, LOOKS)
+    assert [look for look in looks if look[0] == "random"] == before
+    assert {look[0] for look in looks} == {"one_shot", "random"}
+    # and one that is left out again trains nothing, and takes no look of the others away
+    machine.trained.clear()
+    summary, _, _ = run(strategies=["random"])
+    assert machine.trained == [] and asked(paths, LOOKS) == looks
+    assert summary.notes[0].startswith("1 comparison: 1 decided;")

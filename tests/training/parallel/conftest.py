@@ -15,7 +15,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.ranks import FollowerProcess
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.progress import Recorded
+from lth_bench.running.progress import Note, Recorded
 from lth_bench.running.request import RunRequest, prepare
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.parallel.leader import RankLeader
@@ -57,6 +57,8 @@ class Ran:
     reason: str | None
     trained: list[Trained]
     """What each of its fits gave, in order."""
+    notes: list[str]
+    """What its user is told."""
 
     def require_equal(self, other: Ran) -> None:
         """The same values and curves, but for rounding, and the same masks."""
@@ -128,6 +130,7 @@ class Places:
         loaded, registry = prepare(request)
         found: list[Trained] = []
         records: list[dict[str, Any]] = []
+        notes: list[str] = []
         fit = Workbench.fit
 
         def kept(bench: Workbench, *given: Any, **named: Any) -> Trained:
@@ -137,6 +140,8 @@ class Places:
         def note(event: object) -> None:
             if isinstance(event, Recorded):
                 records.append(event.record)
+            elif isinstance(event, Note):
+                notes.append(event.message)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Workbench, "fit", kept)
@@ -145,7 +150,7 @@ class Places:
         ends = [r for r in records if r["record"] == "experiment"]
         bad = [r for r in ends if r["status"] != "ok"]
         end = (bad or ends)[-1]
-        return Ran(end["status"], end["reason"], found)
+        return Ran(end["status"], end["reason"], found, notes)
 
 
 @pytest.fixture(scope="module")

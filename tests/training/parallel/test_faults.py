@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from multiprocessing.connection import wait
 
 import pytest
 
 from lth_bench.errors import TrainingError
+from lth_bench.training.engine.network import Network
 from lth_bench.training.parallel import leader
 from lth_bench.training.parallel.group import VARIABLE, Ranks
 from lth_bench.training.request import FitRequest
@@ -59,6 +61,46 @@ def test_a_rank_that_is_lost(places, streamed):
     with pytest.raises(TrainingError, match=rf"no answer for 10 s from rank 1 of 2.*{VARIABLE}"):
         hit(signal.SIGSTOP)
     assert lost.how() == "was killed by SIGKILL (out of memory?)"
+
+
+def end(process):
+    """Kill a follower, and wait until it has ended."""
+    os.kill(process._process.pid, signal.SIGKILL)
+    assert wait([process.sentinel], 100)
+
+
+@pytest.mark.slow
+def test_a_rank_that_dies_between_two_experiments_is_replaced(places, streamed):
+    first = places.run_on(streamed, 2, "suite.seeds=[31]", "recipes.short.steps=20")
+    assert (first.status, first.notes) == ("ok", [])
+    lost = follower(places, streamed)
+    end(lost)
+    second = places.run_on(streamed, 2, "suite.seeds=[32]", "recipes.short.steps=20")
+    assert second.status == "ok"
+    (note,) = second.notes
+    assert note.startswith("between two trainings rank 1 of 2 (cpu) was killed by SIGKILL")
+    assert follower(places, streamed) is not lost and follower(places, streamed).how() is None
+    third = places.run_on(streamed, 2, "suite.seeds=[33]", "recipes.short.steps=20")
+    assert (third.status, third.notes) == ("ok", [])
+
+
+@pytest.mark.slow
+def test_a_result_is_scored_without_a_rank_that_died_after_the_training(places, streamed):
+    evaluate = Network.evaluate
+
+    def killed_before(network, *given, **named):
+        if lost := places.leader(streamed)._followers:
+            end(lost[0])
+        return evaluate(network, *given, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Network, "evaluate", killed_before)
+        assert (
+            places.run_on(streamed, 2, "suite.seeds=[34]", "recipes.short.steps=20").status == "ok"
+        )
+    assert not places.leader(streamed).whole
+    (note,) = places.run_on(streamed, 2, "suite.seeds=[35]", "recipes.short.steps=20").notes
+    assert "killed" in note
 
 
 @pytest.mark.slow

@@ -111,13 +111,45 @@ def test_an_error_of_this_rank_while_a_layout_is_made_ends_the_followers(monkeyp
     assert one.killed and lead._group is None and not lead._followers
 
 
-def test_a_layout_that_is_not_quite_one_devices_has_a_note() -> None:
+def test_networks_that_are_not_quite_one_devices_are_named() -> None:
+    """Those that were trained: a transfer's experiment trains two."""
     lead, recipe = leading(), Recipe(steps=4, devices=2, batch_size=20)
-    assert lead.note is None
-    lead._layout = (None, recipe, Mock(draws_as_one=True))
-    assert lead.note is None
-    lead._layout = (None, recipe, Mock(draws_as_one=False))
-    assert lead.note is not None and "each of the 2 devices draws its own" in lead.note
+
+    def train(model: str, alike: bool) -> None:
+        bench: Any = Mock()
+        lead._layout = (bench, recipe, Mock(draws_as_one=alike))
+        lead.layout(Mock(model_label=model), bench, recipe)
+
+    train("like one", True)
+    assert lead.take_notes() == []
+    for model in ("source", "like one", "target", "source"):
+        train(model, model == "like one")
+    named = [note.partition(": its network draws random numbers")[0] for note in lead.take_notes()]
+    assert named == ["source", "target"]
+    train("target", False)
+    (note,) = lead.take_notes()
+    assert "each of the 2 devices draws its own" in note and lead.take_notes() == []
+
+
+def test_followers_are_replaced_where_one_died_between_trainings(monkeypatch: Any) -> None:
+    class Again(Exception):
+        """Others would be started."""
+
+    def begin(of: int) -> None:
+        raise Again(of)
+
+    monkeypatch.setattr(leader, "require_parallel", lambda *_: None)
+    dead, other = Made(1, ended="was killed by SIGKILL"), Made(2)
+    dead._theirs.close()  # its sentinel is ready
+    lead, bench, recipe = leading(dead, other), Mock(), Recipe(steps=4, devices=3, batch_size=30)
+    lead._layout, lead._group = (bench, recipe, Mock()), Ranks(Share(0, 3), torch.device("cpu"))
+    monkeypatch.setattr(lead, "_begin", begin)
+    assert not lead.whole
+    with pytest.raises(Again, match="3"):
+        lead.layout(Mock(), bench, recipe)
+    assert dead.killed and other.killed and lead.whole and bench.network.over_ranks is None
+    (note,) = lead.take_notes()
+    assert note.startswith("between two trainings rank 1 of 3 (cuda:1) was killed by SIGKILL; ")
 
 
 def test_where_ranks_meet_goes_with_the_run() -> None:

@@ -85,6 +85,11 @@ class BoardScope:
         return {name: list(values) for name, values in self.filters.items()}
 
 
+def _plain(label: str) -> str:
+    """A label's name without parameters: `conv_bn` of `conv_bn(gamma_init=0.5)`, as `run` takes."""
+    return label.partition("(")[0]
+
+
 _COLUMNS = {"tasks": "task", "densities": "target_density", "controls": "control"}
 
 
@@ -101,14 +106,16 @@ def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Boar
             "SELECT task, suite, model, dataset, recipe FROM tasks ORDER BY ALL"
         ).fetchall()
     }
-    for kind, asked in (("suite", s.suites), ("model", s.models), ("dataset", s.datasets)):
-        _require_known(kind, asked, {getattr(task, kind) for task in everything.values()})
+    _require_known("suite", s.suites, {task.suite for task in everything.values()})
+    for kind, asked in (("model", s.models), ("dataset", s.datasets)):
+        labels = {getattr(task, kind) for task in everything.values()}
+        _require_known(kind, asked, labels | {_plain(label) for label in labels})
     chosen = {
         number: task
         for number, task in everything.items()
         if (not s.suites or task.suite in s.suites)
-        and (not s.models or task.model in s.models)
-        and (not s.datasets or task.dataset in s.datasets)
+        and (not s.models or not {task.model, _plain(task.model)}.isdisjoint(s.models))
+        and (not s.datasets or not {task.dataset, _plain(task.dataset)}.isdisjoint(s.datasets))
     }
     tasks = {number: task for number, task in chosen.items() if task_matches(task[1:], s.tasks)}
     filters: dict[str, Sequence[Any]] = {}

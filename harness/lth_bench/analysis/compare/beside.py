@@ -97,13 +97,25 @@ def _suite(con: DuckDBPyConnection, label: Selector, path: Path, suites: Sequenc
     there = [str(suite) for (suite,) in rows]
     found = [suite for suite in there if not suites or suite in suites]
     if not there:
-        raise UserError(f"{path} has no results of {label.label!r}")
+        raise UserError(f"{path} has no results of {label.label!r}{_other_names(con, label)}")
     if len(found) != 1:
         raise UserError(
             f"{label.text} was run in the suites {some_of(there)}; choose the one to compare with "
             f"--suite NAME"
         )
     return found[0]
+
+
+def _other_names(con: DuckDBPyConnection, label: Selector) -> str:
+    """What there is instead: the labels, and where a suite was named, that."""
+    names = [
+        str(n) for (n,) in con.execute("SELECT DISTINCT label FROM cells ORDER BY ALL").fetchall()
+    ]
+    suites = [str(n) for (n,) in con.execute("SELECT suite FROM suites").fetchall()]
+    if not names:
+        return ""
+    said = f"; name a method: {some_of(names)}"
+    return f", which is a suite{said}" if label.label in suites else said
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,23 +7,15 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from lth_bench.analysis.answers import (
-    ADDED,
-    NO_FRACTION,
-    NOT_RECORDED,
-    OLD,
-    ONE_SEED,
-    OTHER_DATA,
-    SOME,
-)
+from lth_bench.analysis.answers import OTHER_DATA
 from lth_bench.analysis.censored import told
 from lth_bench.analysis.compare.adaptive import rule_of
+from lth_bench.analysis.compare.lacking import lacking_words, why_missing
 from lth_bench.analysis.compare.lines import Comparison, Options
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.stats import Interval, TasksVerdict
-from lth_bench.store.metric import ON_TEST_EXAMPLES
 from lth_bench.system.text import printable
 
 STYLES: dict[str, Style] = {
@@ -65,11 +57,13 @@ def sheet(
     tasks: dict[str, TasksVerdict],
     options: Options,
     notes: Sequence[str] = (),
+    shipped: bool = False,
 ) -> Board:
     """The comparison as a board: rows for programs, tables for people.
 
     `a` and `b` are the names of the sides; `comparisons` what `compare` returns for each group, and
-    `tasks` what `across` returns for all of them; `notes` stand below the first table.
+    `tasks` what `across` returns for all of them; `notes` stand below the first table;
+    `shipped`: A is the reference results.
     """
     measure = options.measure
     heading = f"A: {a} · B: {b} · {measure.heading}, B − A paired by seed"
@@ -97,7 +91,7 @@ def sheet(
                 second=4 + named if wider else None,
                 notes=tuple(
                     printable(text)
-                    for text in (*_in_words(blocks, measure), *(() if tables else notes))
+                    for text in (*_in_words(blocks, measure, shipped), *(() if tables else notes))
                 ),
             )
         )
@@ -204,7 +198,7 @@ def _difference(interval: Interval, measure: Measure) -> str:
     return f"{text} ± {measure.value(wider)}"
 
 
-def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure, shipped: bool) -> list[str]:
     """A task in words: the overall verdict, the number of lines with each verdict, and densities
     that only one side has.
     """
@@ -220,22 +214,13 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
         )
     elif group.name:
         words.append(f"{len(lines)} lines: {_counted(lines)}.")
-    words += _old(blocks, measure)
+    words += lacking_words(blocks, measure, shipped)
     for x in (block[0].group for block in blocks):
         for side, only in (("A", x.only_a), ("B", x.only_b)):
             if only:
                 who = f"{x.name}: " if x.name else ""
                 words.append(f"{who}only {side} has {', '.join(f'{d:g}' for d in only)}.")
     return words
-
-
-def _old(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
-    """What must be said where answers were not recorded."""
-    lines = [x for block in blocks for x in block if x.interval is not None and x.interval.n > 1]
-    lacking = [x for x in lines if _missing(x, measure) == NOT_RECORDED]
-    if not lacking:
-        return []
-    return [f"{OLD if len(lacking) == len(lines) else SOME}."]
 
 
 def _never_reached(lines: Sequence[Comparison]) -> list[str]:
@@ -348,24 +333,11 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "n80": ahead and ahead.n80,
         "other_data_low": x.wider and x.wider.low,
         "other_data_high": x.wider and x.wider.high,
-        "other_data_missing": _missing(x, options.measure),
+        "other_data_missing": why_missing(x, options.measure),
         "decided_at": verdict.stop and verdict.stop.at,
         "max_seeds": verdict.stop and verdict.stop.maximum,
         "stop": verdict.stop and verdict.stop.why,
     }
-
-
-def _missing(x: Comparison, measure: Measure) -> str | None:
-    """Why a line has no interval for other test data."""
-    if x.wider is not None or x.interval is None:
-        return None
-    if x.interval.n < 2:
-        return ONE_SEED
-    if x.verdict.stop is not None:
-        return ADDED
-    if measure.name not in ON_TEST_EXAMPLES:
-        return NO_FRACTION.format(metric=measure.name)
-    return NOT_RECORDED
 
 
 def _task_row(a: str, b: str, name: str, verdict: TasksVerdict, options: Options) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.store.fold import build
 from lth_bench.store.origin import find_journal
-from lth_bench.store.paths import Paths, looks_like_duckdb
+from lth_bench.store.paths import Paths, is_folder, looks_like_duckdb
 from lth_bench.store.reading import is_current, reading
 from lth_bench.store.rows_file import restored
 from lth_bench.system.temporary import temporary_folder
@@ -69,8 +69,17 @@ class RecordedExperiment:
     @property
     def name(self) -> str:
         """`imp on mlp/digits/short, seed 3 at 0.2`; the density where there is one alone."""
+        return f"{self.label} on {'/'.join(self.task)}, {self._which}"
+
+    @property
+    def name_in_task(self) -> str:
+        """`imp, seed 3 at 0.2`."""
+        return f"{self.label}, {self._which}"
+
+    @property
+    def _which(self) -> str:
         at = f" at {self.densities[0]:g}" if len(self.densities) == 1 else ""
-        return f"{self.label} on {'/'.join(self.task)}, seed {self.seed}{at}"
+        return f"seed {self.seed}{at}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +111,7 @@ def opened(database: Path) -> Iterator[DuckDBPyConnection]:
 
 
 def _open(database: Path, stack: contextlib.ExitStack) -> DuckDBPyConnection:
-    if database.is_dir():
+    if is_folder(database):
         raise UserError(
             f"{database} is a folder; name a file in it: results (.duckdb), a journal (.jsonl) or "
             f"rows (.parquet)"

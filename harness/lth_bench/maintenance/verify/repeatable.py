@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.maintenance.verify.recorded import RecordedExperiment, RunText
 from lth_bench.maintenance.why import leads_out
+from lth_bench.running.arguments import LARGEST
 from lth_bench.running.datasets import datasets, fingerprint_of
 from lth_bench.running.plan import Planned, plan_suite
 from lth_bench.running.provenance import Provenance
@@ -73,7 +74,7 @@ def repeatable(
 
 
 def _missing(one: RecordedExperiment, registry: Registry) -> str | None:
-    """Why the plugins of an experiment do not serve; None where they do."""
+    """Why what an experiment was trained with does not serve; None where it does."""
     from lth_bench.plugins.source import source_hash
 
     try:
@@ -99,6 +100,9 @@ def _missing(one: RecordedExperiment, registry: Registry) -> str | None:
         params = part.get("params") if isinstance(part, Mapping) else None
         if key == "dataset" and leads_out(params):
             return f"dataset {name!r} reads a file outside of the data root"
+    size = one.numerics.get("cohort_size") or 1
+    if not 1 <= size <= LARGEST or size & (size - 1):  # a large one would take all memory
+        return f"its cohort size must be a power of two from 1 to {LARGEST}, but is {size}"
     return None
 
 

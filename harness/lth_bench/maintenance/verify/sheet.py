@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.maintenance.verify.judged import LEVEL, Verified
+from lth_bench.maintenance.verify.recorded import RecordedExperiment
 from lth_bench.maintenance.verify.verify import Verification
 from lth_bench.system.text import printable
 
@@ -21,23 +23,45 @@ LEGEND = (
 )
 
 
+LONGEST = 40
+"""Columns of an experiment's name where the table is too wide."""
+
+
 def verification_board(found: Verification) -> Board:
-    """The experiments that were run again, a line each, and what is to be said of them all."""
-    lines = [_line(one) for one in found.judged]
-    lines += [
-        (Cell(printable(one.name)), Cell("–"), Cell("–"), Cell("–"), Cell("–"),
-         Cell("failed", STYLES["failed"]), Cell(printable(why)))
-        for one, why in found.failed
-    ]  # fmt: skip
-    table = Table(
-        header=("experiment", "equal rows", "there", "here", "seeds allow", "verdict", "why"),
-        blocks=[lines],
-        title=printable(str(found.database)),
-        left=frozenset({0, 5, 6}),
-        notes=tuple(printable(note) for note in _notes(found)),
-        optional=frozenset({4}),
-    )
-    return Board("experiments", found.as_json()["experiments"], [table], LEGEND)
+    """The experiments that were run again, a line each and a table for each task, and what is to be
+    said of them all.
+    """
+    lines: dict[tuple[str, ...], list[Line]] = {}
+    for one in found.judged:
+        lines.setdefault(_place(one.recorded), []).append(_line(one))
+    for failed, _ in found.failed:
+        rest = (*(Cell("–"),) * 4, Cell("failed", STYLES["failed"]))
+        lines.setdefault(_place(failed), []).append((_name(failed), *rest))
+    if not lines:  # interrupted before any
+        lines[()] = []
+    tables = [
+        Table(
+            header=("experiment", "equal rows", "there", "here", "seeds allow", "verdict"),
+            blocks=[lines[place]],
+            title=printable(f"{place[0]}: {' · '.join(place[1:])}" if place else ""),
+            group=printable(str(found.database)),
+            left=frozenset({0, 5}),
+            optional=frozenset({1, 4}),
+        )
+        for place in lines
+    ]
+    notes = tuple(printable(note) for note in (*_reasons(found), *_notes(found)))
+    tables[-1] = replace(tables[-1], notes=notes)
+    return Board("experiments", found.as_json()["experiments"], tables, LEGEND)
+
+
+def _place(one: RecordedExperiment) -> tuple[str, ...]:
+    return (one.suite, *one.task)
+
+
+def _name(one: RecordedExperiment) -> Cell:
+    text = printable(one.name_in_task)
+    return Cell(text, short=text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 def _line(one: Verified) -> Line:
@@ -46,14 +70,26 @@ def _line(one: Verified) -> Line:
 
     interval = "–" if one.low is None else f"{number(one.low)} to {number(one.high)}"
     return (
-        Cell(printable(one.recorded.name)),
+        _name(one.recorded),
         Cell(f"{one.equal_rows}/{one.rows}"),
         Cell(number(one.there)),
         Cell(number(one.here)),
         Cell(interval),
         Cell(one.verdict, STYLES[one.verdict]),
-        Cell(printable(one.reason)),
     )
+
+
+def _reasons(found: Verification) -> Iterator[str]:
+    """Why experiments have their verdicts; those with the same reason in one sentence."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in found.judged:
+        if one.reason:
+            names.setdefault((one.verdict, one.reason), []).append(one.recorded.name)
+    for failed, why in found.failed:
+        names.setdefault(("failed", why), []).append(failed.name)
+    for (verdict, why), who in names.items():
+        more = f" and {len(who) - 1} more" if len(who) > 1 else ""
+        yield f"{verdict}: {who[0]}{more}: {why}."
 
 
 def _notes(found: Verification) -> Iterator[str]:

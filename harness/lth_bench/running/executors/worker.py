@@ -187,8 +187,8 @@ class Worker:
             return
         self._tell_cohort_size(experiment, unless_given)
         self._tell_connections(experiment, unless_given)
-        if self._leader is not None and (note := self._leader.note) is not None:
-            unless_given(Note(f"{experiment.model_label}: {note}"))
+        for note in self._leader.take_notes() if self._leader is not None else ():
+            unless_given(Note(note))
         unless_given(
             Recorded(
                 {

@@ -75,7 +75,11 @@ def _end(unit: SeedUnit, step: float) -> float:
         margin = row.looks[-1].margin if row.looks else 1.0
         rule = SequentialRule(margin=margin, maximum=unit.rule.max_seeds)
         pairs = [x for x in row.pairs.differences if x is not None]
-        stops.append(expected_stops(pairs, rule, step=step, draws=24))
+        # a seed that is no pair was trained too, and another takes its place
+        left_out = row.pairs.left_out
+        most = unit.rule.max_seeds
+        found = expected_stops(pairs, rule, step=step, draws=24)
+        stops.append([min(most, at + left_out) for at in found])
         if not row.looks:
             break  # densities of one method go together: one typical row stands for all
     return mean(max(at) for at in zip(*stops, strict=True))

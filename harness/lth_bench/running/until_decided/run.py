@@ -206,8 +206,9 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     told = ", ".join(f"{kinds[why]} {word}" for why, word in words.items() if kinds[why])
     due, fixed = len(seeds.due), len(plan.experiments)
     count = kinds.total()
+    compared = f"{count} comparison{'' if count == 1 else 's'}"
     return [
-        f"{count} comparisons: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
+        f"{compared}: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
         *_what_to_do(kinds, plan.suite.baseline),
         f"{due} experiments, where {most} seeds of everything are {fixed}",
     ]
@@ -272,5 +273,5 @@ def _place(record: Mapping[str, Any]) -> tuple[Any, ...]:
 def _said(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What it says of the look."""
     look = record.get("look") or {}
-    names = ("verdict", "stop", "difference", "margin", "max_seeds")
+    names = ("verdict", "stop", "difference", "margin", "max_seeds", "baseline", "metric")
     return tuple(look.get(name) for name in names)

@@ -35,6 +35,10 @@ class Crew(Protocol):
     def tell(self, *command: object) -> None:
         """Let every follower do the same."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether every follower lives, as far as this process knows."""
+
     def together(self, limited: bool = True) -> AbstractContextManager[None]:
         """Around what needs all ranks, each for a limited time. TrainingError where one of them is
         lost within it.
@@ -70,8 +74,8 @@ class Evaluations:
             return None
         network, group = self._network, self._group
         size = network.batch_of(self._data)
-        if len(split) <= size or not self.possible:
-            return None
+        if len(split) <= size or not self.possible or not self._crew.whole:
+            return None  # a follower that died is missed, and replaced, by the next training
         with self._crew.together():
             self._crew.tell("evaluate", name, size)
             self._spread()

@@ -27,6 +27,8 @@ that another rank did not answer.
 class NoCrew:
     """A follower has no followers."""
 
+    whole = True
+
     def tell(self, *_: object) -> None:
         """It has none to tell."""
 

@@ -64,6 +64,7 @@ class RankLeader:
         self._followers: list[RankProcess] = []
         self._group: Ranks | None = None
         self._layout: tuple[Workbench, Recipe, DataParallel] | None = None
+        self._notes: list[str] = []
         self._folder: Path | None = None
         self._seconds = rank_seconds()
         self._closing = threading.Event()
@@ -79,7 +80,9 @@ class RankLeader:
                 f"the recipe has devices = {recipe.devices}, but this worker was given "
                 f"{len(self._devices)}; use the same number in every recipe of the suite"
             )
+        self._replace()
         if self._layout is not None and self._layout[0] is bench and self._layout[1] == recipe:
+            self._note_draws(task.model_label, recipe, self._layout[2])
             return self._layout[2]
         require_parallel(bench.network, bench.data, recipe)
         self.forget()
@@ -94,18 +97,38 @@ class RankLeader:
             made = DataParallel(bench.network, bench.data, recipe, group=self._group, crew=self)
         self._layout = (bench, recipe, made)
         bench.network.over_ranks = made.evaluations
+        self._note_draws(task.model_label, recipe, made)
         return made
 
+    def _replace(self) -> None:
+        """End all followers where one has died since the last training: others start."""
+        if not self.whole:
+            cause = self._cause(CAUSE) or "a rank was lost"
+            self._note(f"between two trainings {cause}; the next one has other processes")
+            self.close()
+
     @property
-    def note(self) -> str | None:
-        """What a user should know of the layout at hand."""
-        if self._layout is None or self._layout[2].draws_as_one:
-            return None
-        return (
-            f"its network draws random numbers in other ways than by nn.Dropout with the examples "
-            f"first, so each of the {self._layout[1].devices} devices draws its own: trainings are "
-            f"as good as those of one device, but not the same"
-        )
+    def whole(self) -> bool:
+        """Whether every follower lives, as far as this process knows."""
+        # sentinels are ready before the system tells how a process ended
+        return not wait([follower.sentinel for follower in self._followers], 0)
+
+    def take_notes(self) -> list[str]:
+        """What a user should know of the trainings since this was asked last."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _note_draws(self, model: str, recipe: Recipe, layout: DataParallel) -> None:
+        if not layout.draws_as_one:
+            self._note(
+                f"{model}: its network draws random numbers in other ways than by nn.Dropout with "
+                f"the examples first, so each of the {recipe.devices} devices draws its own: "
+                f"trainings are as good as those of one device, but not the same"
+            )
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
 
     def tell(self, *command: object) -> None:
         """Let every follower do the same."""

@@ -12,16 +12,17 @@ function fragment() {
   return query ? `#${anchor}?${query}` : `#${anchor}`;
 }
 
-// After a choice. `replace`: without a step of its own for the back button, as for every letter typed.
+// After a choice. `replace`: without a step of its own for the back button, as for every letter typed. To set location.hash
+// would scroll to the section that the link names.
 function chosenBy(replace = false) {
   const next = fragment();
   if (next === (location.hash || '#')) return;
-  if (replace) location.replace(next);
-  else location.hash = next;
+  history[replace ? 'replaceState' : 'pushState'](null, '', next);
 }
 
 function restore() {
   const [place, query = ''] = location.hash.slice(1).split('?');
+  const elsewhere = place !== anchor;
   anchor = place;
   if (followed) {
     followed = false;
@@ -32,8 +33,11 @@ function restore() {
     const value = given.get(key) ?? first;
     if (value !== get()) set(value);
   }
-  if (query) document.getElementById(anchor)?.scrollIntoView();
+  if (query && elsewhere) document.getElementById(anchor)?.scrollIntoView();
 }
 
-document.addEventListener('click', event => { if (event.target.closest('a[href^="#"]')) followed = true; });
+document.addEventListener('click', event => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link) followed = link.hash !== location.hash;
+});
 window.addEventListener('hashchange', restore);
