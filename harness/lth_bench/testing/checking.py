@@ -63,27 +63,29 @@ def check(
     cls = find(strategy, registry)
     require_parameters(cls, params or {}, network)
     case = Case(cls, params, network, densities)
-    return _once([judged(contract, case) for contract in CONTRACTS])
+    return _once([judged(contract, case) for contract in CONTRACTS], network)
 
 
-def _once(outcomes: Sequence[ContractResult]) -> list[ContractResult]:
-    """What happened in the same way on several of the test networks is said at the first."""
+def _once(outcomes: Sequence[ContractResult], network: NetworkKind) -> list[ContractResult]:
+    """What happened in the same way on several of the test networks is said once: at `network`, to
+    which contracts that could not be judged refer, or at the first that has it.
+    """
     same: dict[str, list[str]] = {}
     for one in outcomes:
         start, _, what = one.what.partition(", ")
         if one.status == "broken" and start == f"on the {one.contract} network":
             same.setdefault(what, []).append(one.contract)
-    kinds = get_args(NetworkKind)
     merged = []
     for one in outcomes:
         what = one.what.partition(", ")[2]
         where = same.get(what, [])
-        if len(where) > 1 and one.contract == where[0]:
+        lead = network if network in where else where[0] if where else ""
+        if len(where) > 1 and one.contract == lead:
             told = f"on the networks {', '.join(where[:-1])} and {where[-1]}, {what}"
-            meet = WITHOUT_NETWORK if len(where) == len(kinds) else one.meet
+            meet = WITHOUT_NETWORK if len(where) == len(get_args(NetworkKind)) else one.meet
             one = replace(one, what=told, meet=meet)
-        elif one.contract in where[1:]:
-            one = replace(one, status="not judged", what=f"not judged: as {where[0]!r}", meet="")
+        elif one.contract in where and one.contract != lead:
+            one = replace(one, status="not judged", what=f"not judged: see {lead!r}", meet="")
         merged.append(one)
     return merged
 
