@@ -109,6 +109,7 @@ def _docstring(entry: Entry) -> str:
     file is read and not run, but the packages above it are imported to find it.
     """
     point = entry.point
+    origin: str | None
     if point is None:
         named, origin = "" if entry.rivals else entry.load().__name__, entry.origin
     else:
