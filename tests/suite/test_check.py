@@ -35,6 +35,7 @@ def test_a_valid_suite_passes(write, registry):
         ("output = 0.3", "output = 3", 23, ["strategy 'imp' on conv: rate.output", "got 3"]),
         ("batch = 64", "batch = 63", 28, ["strategy 'snip-big': batch must be even", "63"]),
         ("batch = 64", "batch = 'x'", 28, ["strategy 'snip-big': batch must be an integer"]),
+        ("[0.2, 0.5]", "[1.0]", 5, ["no task has a density below 1", "nothing of imp, snip-big"]),
     ],
 )
 def test_one_message_with_file_line_and_key(write, registry, old, new, line, parts):
@@ -46,6 +47,11 @@ def test_one_message_with_file_line_and_key(write, registry, old, new, line, par
     for part in parts:
         assert part in message
     assert len(message.splitlines()) == 1
+
+
+def test_a_task_with_a_density_below_1_is_enough(write, registry):
+    check(load_suite(write('recipe = "fast"', 'recipe = "fast"\ndensities = [0.5]'),
+                     overrides=["suite.densities=[1.0]"]), registry)  # fmt: skip
 
 
 CLAIM = """

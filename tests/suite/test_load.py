@@ -92,6 +92,12 @@ def test_controls_of_the_suite_and_of_a_strategy(write):
     assert [s.controls for s in load_suite(path).strategies] == [("reinit", "shuffle"), ()]
 
 
+def test_decide_stands_in_for_seeds(write):
+    suite = load_suite(write("seeds = 2", "decide = {}"))
+    assert suite.decide is not None
+    assert suite.seeds == (0, 1, 2)  # those of its first look
+
+
 # What is replaced, by what, the line the error names, and parts of its message.
 WRONG = [
     ("schema_version = 1", "", 1, ["schema_version is missing", "`schema_version = 1`"]),
@@ -99,7 +105,7 @@ WRONG = [
     ("schema_version = 1", "schema_version = '1'", 1, ["must be 1, but got '1'"]),
     ("[suite]", "[siute]", 3, ["unknown key siute", "'suite'"]),
     ("seeds = 2", "sedes = 2", 6, ["unknown key suite.sedes", "'seeds'"]),
-    ("seeds = 2", "", 3, ["missing key suite.seeds"]),
+    ("seeds = 2", "", 3, ["missing key suite.seeds", "or decide = {}"]),
     ("seeds = 2", "seeds = 0", 6, ["suite.seeds must be an integer in [1, 10000]", "got 0"]),
     ("seeds = 2", "seeds = [3, 3]", 6, ["seeds lists 3 twice"]),
     ("seeds = 2", "seeds = [-1]", 6, ["suite.seeds[0]", "got -1"]),

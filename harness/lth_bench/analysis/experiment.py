@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.measures import measured
 from lth_bench.errors import UserError
+from lth_bench.store.paths import results_option
 from lth_bench.store.query import plain
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ExperimentFacts = dict[str, Any]
-LIST = (
-    'list them with `lth-bench query "SELECT suite, label, model, seed, experiment_id FROM '
-    'experiments"`'
-)
+LISTING = "SELECT suite, label, model, seed, experiment_id FROM experiments"
 
 
-def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
+def account(con: DuckDBPyConnection, identity: str, results: Path | None = None) -> ExperimentFacts:
     """What is known of the experiment or ticket whose id begins with `identity`, JSON-able; or of
     the one experiment of a suite with a label, as SUITE/LABEL.
 
     Keys: `experiment` (the view's row), `run` (the command and environment that recorded it),
     `tickets` (by round, each with `metrics`, `layers`, `trainings`, `curve`; one only where a
     ticket was named), `ticket_id` (that one, else null), `repeat` (a command).
-    UserError where there is none or more than one.
+    UserError where there is none or more than one; `results` are the DuckDB file that the command
+    in its message reads.
     """
-    experiment_id, ticket_id = _find(con, identity)
+    listed = f'list them with `lth-bench query{results_option(results)} "{LISTING}"`'
+    experiment_id, ticket_id = _find(con, identity, listed)
     experiment = _rows(
         con,
         "SELECT e.* FROM experiments e JOIN plans p USING (suite, experiment_id) "
@@ -65,7 +66,8 @@ def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
 
 
 def repeat(command: str, experiment: ExperimentFacts) -> str:
-    """The run's command, narrowed down to one experiment's task, label and seed.
+    """The run's command, narrowed down to one experiment's task, label and seed, whichever part of
+    the suite it ran.
 
     That of tuning as it is, since it makes up labels and seeds itself.
     """
@@ -75,7 +77,7 @@ def repeat(command: str, experiment: ExperimentFacts) -> str:
         return command
     if words[1:2] == ["tune"]:
         return command
-    narrowed = ("-s", "--strategy", "-m", "--model", "-d", "--dataset", "--seeds")
+    narrowed = ("-s", "--strategy", "-m", "--model", "-d", "--dataset", "--seeds", "--shard")
     kept: list[str] = []
     skip = False
     for word in words:
@@ -89,11 +91,11 @@ def repeat(command: str, experiment: ExperimentFacts) -> str:
     return shlex.join([*kept, *chosen, "--seeds", f"{experiment['seed']},"])
 
 
-def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
+def _find(con: DuckDBPyConnection, identity: str, listed: str) -> tuple[str, str | None]:
     if not identity:
         raise UserError("an experiment or ticket is named by the beginning of its id")
     if "/" in identity:
-        return _labelled(con, identity), None
+        return _labelled(con, identity, listed), None
     found = [
         *_rows(
             con,
@@ -113,7 +115,7 @@ def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
         found = exact
     if not found:
         raise UserError(
-            f"no experiment and no ticket has an id that begins with {identity!r}; {LIST}"
+            f"no experiment and no ticket has an id that begins with {identity!r}; {listed}"
         )
     if len(found) > 1:
         some = "; ".join(
@@ -127,7 +129,7 @@ def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
     return found[0]["experiment_id"], found[0]["ticket_id"]
 
 
-def _labelled(con: DuckDBPyConnection, name: str) -> str:
+def _labelled(con: DuckDBPyConnection, name: str, listed: str) -> str:
     """The id of the only experiment of SUITE/LABEL."""
     found = _rows(
         con,
@@ -136,7 +138,7 @@ def _labelled(con: DuckDBPyConnection, name: str) -> str:
         name,
     )
     if not found:
-        raise UserError(f"no experiment is {name!r}, as SUITE/LABEL; {LIST}")
+        raise UserError(f"no experiment is {name!r}, as SUITE/LABEL; {listed}")
     if len(found) > 1:
         some = "; ".join(
             f"{x['experiment_id']} ({x['model']}, {x['dataset']}, seed {x['seed']})"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
     """The suite's card, or its kind of leaderboard, on stdout, the rest on stderr."""
     from lth_bench.store.info import sharing
-    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.paths import Paths, results_option
 
     if not summary.interrupted:
         try:
@@ -44,7 +44,7 @@ def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
         _say("rerun the command to run the others")
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
-    where = "" if results == default_results() else f" --results {Paths(results).quoted}"
+    where = results_option(results)
     kind = "" if by == "accuracy" else f" --by {by}"
     _say(f"results: {results} (lth-bench leaderboard{kind}{where})")
 
@@ -72,14 +72,13 @@ def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
     from lth_bench.output.card import print_card
     from lth_bench.output.formats import print_board
     from lth_bench.output.terminal import stdout
-    from lth_bench.store.paths import default_results
+    from lth_bench.store.paths import results_option
     from lth_bench.store.reading import reading, to_stderr
 
-    question = Question(selection=Selection(suites=[suite]))
-    named = None if results == default_results() else results
+    question = Question(selection=Selection(suites=[suite], results=results))
     with reading(results, to_stderr) as con:
         board = leaderboard(con, question)
-        found = cards(con, question, board.rows, named)
+        found = cards(con, question, board.rows)
         own = None if by == "accuracy" else leaderboard(con, replace(question, by=by))
     if own is not None:
         print_board(replace(own, legend=""), "table")
@@ -91,7 +90,8 @@ def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
         print_card(card, stdout())
     if found and own is None and (notes := {n for table in board.tables for n in table.notes}):
         few = "a remark" if len(notes) == 1 else f"{len(notes)} remarks"
-        _say(f"{few} on these results: lth-bench leaderboard --suite {shlex.quote(suite)}")
+        where = f"--suite {shlex.quote(suite)}{results_option(results)}"
+        _say(f"{few} on these results: lth-bench leaderboard {where}")
 
 
 def cards_of(results: Path, suite: str) -> list[dict[str, Any]]:
@@ -99,15 +99,13 @@ def cards_of(results: Path, suite: str) -> list[dict[str, Any]]:
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.analysis.card import card_data, cards
     from lth_bench.analysis.leaderboard import Question, leaderboard
-    from lth_bench.store.paths import default_results
     from lth_bench.store.query import plain
     from lth_bench.store.reading import reading, to_stderr
 
-    question = Question(selection=Selection(suites=[suite]))
-    named = None if results == default_results() else results
+    question = Question(selection=Selection(suites=[suite], results=results))
     try:
         with reading(results, to_stderr) as con:
-            found = cards(con, question, leaderboard(con, question).rows, named)
+            found = cards(con, question, leaderboard(con, question).rows)
     except UserError as error:  # the run itself is fine
         _say(f"no cards: {error.message}")
         return []

@@ -119,6 +119,7 @@ def leaderboard(
             datasets=dataset or (),
             densities=density or (),
             controls=control,
+            results=results,
         ),
         baseline=baseline,
         margin=margin,
@@ -134,7 +135,7 @@ def leaderboard(
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
         wanted = question.has_card and format in ("table", "json")
-        found = cards(con, question, board.rows, results) if wanted else []
+        found = cards(con, question, board.rows) if wanted else []
     for card in found if table else ():
         print_card(card, stdout())
         print()

@@ -80,12 +80,14 @@ def measure(
     from lth_bench.interchange.timing import TimingOptions
     from lth_bench.output.measuring import MeasureDisplay
     from lth_bench.output.words import counted
-    from lth_bench.store.paths import default_results
+    from lth_bench.store.paths import default_results, results_option
     from lth_bench.system.text import printable
 
     request = MeasureRequest(
         results=results or default_results(),
-        selection=Selection(suites=suite or (), tasks=task or (), densities=density or ()),
+        selection=Selection(
+            suites=suite or (), tasks=task or (), densities=density or (), results=results
+        ),
         strategies=strategy or (),
         seeds=seeds,
         device=device,
@@ -118,6 +120,6 @@ def measure(
         )
     print(
         printable(f"measured {counted(report.measured, 'ticket')} on {report.device}; ")
-        + "see `lth-bench leaderboard --by latency`"
+        + f"see `lth-bench leaderboard --by latency{results_option(request.results)}`"
     )
     return code

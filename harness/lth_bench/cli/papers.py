@@ -50,7 +50,7 @@ def papers(
     from lth_bench.errors import UnknownName
     from lth_bench.plugins import load_registry
     from lth_bench.running.papers import parts
-    from lth_bench.store.paths import default_results
+    from lth_bench.store.paths import default_results, results_option
     from lth_bench.suite import load_suite
     from lth_bench.suite.source import papers as shipped
     from lth_bench.system import devices
@@ -66,7 +66,7 @@ def papers(
         suite = load_suite(known[name])
         verdicts = _verdicts(suite, results or default_results())
         found = parts(suite, registry, root, used)
-        rows.append(_row(suite, found, verdicts))
+        rows.append(_row(suite, found, verdicts, results_option(results)))
     if json_:
         print_json({"papers": rows})
     else:
@@ -86,14 +86,16 @@ def _verdicts(suite: Suite, results: Path) -> dict[str, ShortVerdict]:
         return verdicts(con, suite)
 
 
-def _row(suite: Suite, found: list[PaperPart], verdicts: dict[str, ShortVerdict]) -> dict[str, Any]:
+def _row(
+    suite: Suite, found: list[PaperPart], verdicts: dict[str, ShortVerdict], results: str
+) -> dict[str, Any]:
     return {
         "name": suite.name,
         "description": suite.description,
         "parts": [
             {
                 "dataset": part.dataset,
-                "command": f"lth-bench run {quote(suite.name)} -d {part.dataset}",
+                "command": f"lth-bench run {quote(suite.name)} -d {part.dataset}{results}",
                 "obstacle": part.obstacle,
                 "trainings": part.trainings,
                 "steps": part.steps,

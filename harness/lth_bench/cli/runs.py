@@ -17,14 +17,14 @@ STYLES = {"running": "bold green", "complete": "", "stopped": "yellow"}
 def runs(results: ResultsOption = None, json_: JsonOption = False) -> None:
     """List the runs, newest first: when, how long, where, what became of them, and the command."""
     from lth_bench.cli.output import print_json
-    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.paths import Paths, default_results, results_option
     from lth_bench.store.runs import recorded_runs
 
     found = recorded_runs(Paths(results or default_results()))
     if json_:
         print_json({"runs": [as_row(run) for run in found]})
     else:
-        print_runs(found)
+        print_runs(found, results_option(results))
 
 
 def as_row(run: RecordedRun) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def as_row(run: RecordedRun) -> dict[str, Any]:
     }
 
 
-def print_runs(found: list[RecordedRun]) -> None:
+def print_runs(found: list[RecordedRun], option: str = "") -> None:
     """A table, and below it where each ran, its command, and what its workers did with their time,
-    which are too long for a column.
+    which are too long for a column. `option` names the results in a command.
     """
     from rich.text import Text
 
@@ -83,7 +83,7 @@ def print_runs(found: list[RecordedRun]) -> None:
         if (used := summed_up(recorded_uses(run.workers))) is not None:
             out.print(Text(printable(f"{' ' * SHORT}  {used}"), style="dim"))
     if any(run.running for run in found):
-        out.print(Text("follow it: lth-bench show --follow", style="dim"))
+        out.print(Text(f"follow it: lth-bench show --follow{option}", style="dim"))
 
 
 def began(at: str) -> str:

@@ -43,7 +43,7 @@ def show(
     from lth_bench.errors import UserError
     from lth_bench.output.account import shown
     from lth_bench.output.terminal import stdout
-    from lth_bench.store.paths import default_results
+    from lth_bench.store.paths import default_results, results_option
     from lth_bench.store.reading import reading, to_stderr
 
     path = results or default_results()
@@ -51,11 +51,12 @@ def show(
         return follow_run(path, identity or "", json_)
     if identity is None:
         raise UserError(
-            'ID is missing: name an experiment or a ticket, as `lth-bench query "FROM tickets"` '
-            "lists them, or follow a run with --follow"
+            "ID is missing: name an experiment or a ticket, as "
+            f'`lth-bench query{results_option(path)} "FROM tickets"` lists them, or follow a run '
+            "with --follow"
         )
     with reading(path, to_stderr) as con:
-        found = account(con, identity)
+        found = account(con, identity, path)
     if json_:
         print_json(found)
     else:
@@ -74,19 +75,19 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
     from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED
     from lth_bench.output.progress import make_progress
     from lth_bench.running.following import comparison, follow
-    from lth_bench.store.paths import Paths
+    from lth_bench.store.paths import Paths, results_option
 
     paths = Paths(results)
     try:
         runs = [follow(paths, make_progress(), run_id)]
         if not json_:
-            print_end(runs[0])
+            print_end(runs[0], results)
         if (after := comparison(paths, runs[0])) is not None:
             if not json_:
                 print("next: own and tuned settings, on the test split", flush=True)
             runs.append(follow(paths, make_progress(), after.run_id))
             if not json_:
-                print_end(runs[1])
+                print_end(runs[1], results)
     except KeyboardInterrupt:
         print("no longer following; the run is left alone", file=sys.stderr)
         return OK
@@ -94,17 +95,18 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
         rows = [as_row(run) for run in runs]
         print_json(rows[0] | ({"comparison": rows[1]} if len(rows) > 1 else {}))
     else:
-        print(f"results: {results} (lth-bench leaderboard)")
+        print(f"results: {results} (lth-bench leaderboard{results_option(results)})")
     if any(run.left for run in runs):
         return INTERRUPTED
     return SOME_FAILED if any(run.failed for run in runs) else OK
 
 
-def print_end(run: RecordedRun) -> None:
-    """What became of a run."""
+def print_end(run: RecordedRun, results: Path) -> None:
+    """What became of a run of these results."""
     from lth_bench.output.words import counted, duration
     from lth_bench.output.workers import summed_up
     from lth_bench.running.usage import recorded_uses
+    from lth_bench.store.paths import results_option
 
     counts = {"done": run.finished, "failed": run.failed, "left": run.left}
     found = {word: number for word, number in counts.items() if number}
@@ -116,6 +118,7 @@ def print_end(run: RecordedRun) -> None:
     if (used := summed_up(recorded_uses(run.workers))) is not None:
         print(used)
     if run.tuning and run.compares is None and run.state == "complete":
-        print("its comparison on the test split is a run of its own: lth-bench ls runs")
+        listed = f"lth-bench ls runs{results_option(results)}"
+        print(f"its comparison on the test split is a run of its own: {listed}")
     if run.left:
         print(f"the run has ended; rerun its command to resume: {run.command}")

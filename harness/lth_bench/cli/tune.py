@@ -228,6 +228,7 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
     import shlex
     import sys
 
+    from lth_bench.store.paths import results_option
     from lth_bench.tuning.freeze import write_best
 
     text = write_best(path, suite, output, trial, given)
@@ -235,7 +236,8 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
         print(text, end="")
     else:
         print(
-            f"wrote {output}; run it with: lth-bench run {shlex.quote(str(output))}",
+            f"wrote {output}; run it with: lth-bench run {shlex.quote(str(output))}"
+            f"{results_option(path)}",
             file=sys.stderr,
         )
     return 0

@@ -99,7 +99,7 @@ def conclude(
     from lth_bench.cli.output import console, table
     from lth_bench.output.words import duration
     from lth_bench.output.workers import summed_up
-    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.paths import Paths, results_option
     from lth_bench.system.text import redacted
 
     out = console()
@@ -175,7 +175,7 @@ def conclude(
             f"compared at the suite's seeds yet. The last process to finish does that. Or rerun "
             f"the command later, with --take-over if those processes have ended"
         )
-    where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
+    where = results_option(path)
     store = redacted(tune.storage) if tune.storage else Paths(path).tuning
     best = f"lth-bench tune {shlex.quote(given)} --best{where}"
     say(f"for a suite with the tuned settings: {best}")

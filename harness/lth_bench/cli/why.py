@@ -54,7 +54,7 @@ def why(
     paths = Paths(results or default_results())
     with reading(paths.results, to_stderr) as con:
         data_now = fingerprint_lookup(registry, data_root())
-        found = why_(con, identity, paths.artifacts, source_now, data_now)
+        found = why_(con, identity, paths.artifacts, source_now, data_now, results=paths.results)
     if json_:
         print_json(found)
     else:

@@ -60,7 +60,7 @@ def recorded_ticket(results: Path, identity: str) -> RecordedTicket:
     that was skipped.
     """
     with reading(results, to_stderr) as con:
-        found = account(con, identity)
+        found = account(con, identity, results)
         experiment = found["experiment"]
         whole = account(con, str(experiment["experiment_id"]))
         ticket = _one(found["tickets"], experiment)

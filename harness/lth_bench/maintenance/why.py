@@ -148,12 +148,15 @@ def why(
     artifacts: Path,
     source_now: Callable[[str], str | None],
     data_now: Callable[[Mapping[str, Any]], str | None] = _unknown,
+    *,
+    results: Path | None = None,
 ) -> Fields:
     """Why the experiment whose id starts with `identity` was trained or reused, JSON-able.
 
     `artifacts` is the folder that contains `trainings`; `source_now` returns the source hash of a
     strategy as installed, `data_now` the current fingerprint of a dataset (`{"name": …, "params":
-    …}`), each None if unknown. UserError if no id or more than one starts with `identity`.
+    …}`), each None if unknown. UserError if no id or more than one starts with `identity`;
+    `results` are the DuckDB file that the command in its message reads.
 
     Keys: `experiment` (id, label, model, dataset, recipe, seed), `status`, `reason`, `current`,
     `planned_by` and `ended_by` (runs), `earlier` (the experiment that it replaced, with what
@@ -162,7 +165,7 @@ def why(
     steps, trained here or by which experiment, whether it is on disk), `now` (what a rerun would
     do, in a sentence) and `notes`.
     """
-    found = account(con, identity)
+    found = account(con, identity, results)
     e = found["experiment"]
     me = str(e["experiment_id"])
     for key in ("torch", "device"):

@@ -52,9 +52,11 @@ def card_view(
 ) -> CardView:
     """The card of a suite; None is the first one by name. UserError where there is none."""
     selection = Selection(
-        suites=[] if suite is None else [suite], densities=[] if density is None else [density]
+        suites=[] if suite is None else [suite],
+        densities=[] if density is None else [density],
+        results=results,
     )
-    found = _cards(con, results, selection)
+    found = _cards(con, selection)
     if not found:
         raise UserError(f"{results} has no tickets, so there is nothing to compare; run a suite")
     return CardView(found[0])
@@ -62,15 +64,15 @@ def card_view(
 
 def cards_html(con: DuckDBPyConnection, results: Path) -> str:
     """Every suite's card."""
-    found = _cards(con, results, Selection())
+    found = _cards(con, Selection(results=results))
     return "\n".join(CardView(card)._repr_html_() for card in found) or fragment(
         [], "No results yet", str(results)
     )
 
 
-def _cards(con: DuckDBPyConnection, results: Path, selection: Selection) -> list[Card]:
+def _cards(con: DuckDBPyConnection, selection: Selection) -> list[Card]:
     question = Question(selection=selection)
-    return cards(con, question, leaderboard(con, question).rows, results)
+    return cards(con, question, leaderboard(con, question).rows)
 
 
 def pictures(

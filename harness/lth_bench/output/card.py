@@ -70,9 +70,8 @@ def print_card(card: Card, console: Console) -> None:
     if matches := _matches(card, console.width):
         _say(console, Text(matches, style="dim"))
     console.print()
-    settled, all_ = card.settled
-    if all_:
-        _say(console, Text(f"{settled} of {counted(all_, 'verdict')} settled."))
+    if card.settled_words:
+        _say(console, Text(f"{card.settled_words}."))
     for step in card.next:
         _say(console, Text.assemble(("next: ", "bold"), f"{step.why}:"))
         text = Text(f"  {spelled(step.command, console.encoding)}", style="green")

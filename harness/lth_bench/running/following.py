@@ -32,7 +32,7 @@ from lth_bench.running.progress import (
 )
 from lth_bench.running.usage import recorded_uses
 from lth_bench.store.journal import Journal, decode, is_ticket, whole_lines
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, results_option
 from lth_bench.store.runs import RecordedRun, holder, is_alive, recorded_runs
 
 PAUSE = 0.3
@@ -137,12 +137,13 @@ def _continues(record: Mapping[str, Any], run: RecordedRun) -> bool:
 
 def chosen(runs: list[RecordedRun], run_id: str, paths: Paths) -> RecordedRun:
     """The run whose id begins so; without one, the one that runs, or the newest."""
+    own = results_option(paths.results)
     if not runs:
-        raise UserError(f"{paths.journal} has no runs; start one with `lth-bench run SUITE`")
+        raise UserError(f"{paths.journal} has no runs; start one with `lth-bench run SUITE{own}`")
     found = [run for run in runs if run.run_id.startswith(run_id)]
     if not found:
         raise UserError(
-            f"no run has an id that begins with {run_id!r}; `lth-bench ls runs` lists them"
+            f"no run has an id that begins with {run_id!r}; `lth-bench ls runs{own}` lists them"
         )
     if run_id and len(found) > 1:
         names = ", ".join(run.run_id for run in found[:5])
@@ -151,7 +152,7 @@ def chosen(runs: list[RecordedRun], run_id: str, paths: Paths) -> RecordedRun:
     if run.todo is None and not run.tuning:
         raise UserError(
             f"run {run.run_id} of {run.suite} cannot be followed: it is of a version that did not "
-            f"record its start, or ended before it; `lth-bench ls runs` lists the runs"
+            f"record its start, or ended before it; `lth-bench ls runs{own}` lists the runs"
         )
     return run
 

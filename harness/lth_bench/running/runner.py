@@ -231,7 +231,7 @@ def _run_at(
             emit(RunEnded())
             recorder.fold(final=True)
         if due is not None:
-            summary.notes += conclusion(due.seeds, whole)
+            summary.notes += conclusion(due.seeds, whole, paths.results)
     summary.seconds = time.monotonic() - began
     return summary
 

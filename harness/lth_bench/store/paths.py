@@ -33,6 +33,15 @@ def default_results() -> Path:
     return Path(os.environ.get("LTH_BENCH_RESULTS") or DEFAULT_RESULTS)
 
 
+def results_option(results: Path | None) -> str:
+    """What a printed command needs to read these results: ` --results x.duckdb`, or nothing where
+    they are the default ones, which it reads anyway. None is the default ones.
+    """
+    if results is None or results == default_results():
+        return ""
+    return f" --results {shlex.quote(str(results))}"
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files of one set of results, all beside the DuckDB file given by `--results`."""

@@ -5,11 +5,11 @@ allows its own code and an external database.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.errors import UserError, describe_error
+from lth_bench.errors import UserError, describe_error, some_of
 from lth_bench.params import build, dotted
 from lth_bench.params.build import Keys
 from lth_bench.suite.source import SuiteSource, holds
@@ -61,6 +61,7 @@ def _check(suite: Suite, registry: Registry) -> None:
                 at = (*tuned.at, "train")
                 _build(Recipe, strategy.recipe_on(task), f"{what}: train", [(at, tuned.train)])
     unpruned = unpruned_only(suite, registry)
+    _require_sparse(suite, unpruned)
     uses = {strategy.label: strategy.use for strategy in suite.strategies}
     for claim in suite.claims:
         for side in (claim.of, claim.versus):
@@ -83,6 +84,18 @@ def unpruned_only(suite: Suite, registry: Registry) -> dict[str, bool]:
         if getattr(cls, "dense_only", False):
             found[use] = trains_dense(cls)
     return found
+
+
+def _require_sparse(suite: Suite, unpruned: Collection[str]) -> None:
+    """UserError where no task has a density at which the listed methods would do anything."""
+    methods = [s.label for s in suite.strategies if s.use not in unpruned]
+    if methods and not any(d < 1 for task in suite.tasks for d in task.densities):
+        raise UserError(
+            f"suite.densities: no task has a density below 1, so that only the dense network would "
+            f"train and nothing of {some_of(methods)}; add one in (0, 1), such as 0.2, or choose "
+            f"the dense run alone with -s dense",
+            ("suite", "densities"),
+        )
 
 
 def _check_side(side: Side, at: Keys, *, unpruned: bool) -> None:

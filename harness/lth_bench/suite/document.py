@@ -68,8 +68,8 @@ class Header:
     """The question that it answers, for listings."""
     densities: Densities | None = None
     """Densities of the prunable weights, in (0, 1]: a list, or {rate, rounds}."""
-    seeds: SeedCount | tuple[Seed, ...]
-    """The seeds, or how many (0, 1, ...)."""
+    seeds: SeedCount | tuple[Seed, ...] | None = None
+    """The seeds, or how many (0, 1, ...); may be left out with `decide`."""
     decide: Decide | None = None
     """Instead of `seeds`, a run adds seeds where a comparison with the baseline is open."""
     controls: tuple[ControlName, ...] = ()
@@ -87,6 +87,11 @@ class Header:
     def __post_init__(self) -> None:
         safe(self.name, "name")
         check_densities(self.densities)
+        if self.seeds is None and self.decide is None:
+            raise UserError(
+                "missing key suite.seeds: how many seeds, or a list of them; or decide = {}, which "
+                "adds seeds until comparisons are decided"
+            )
         if isinstance(self.seeds, tuple):
             distinct(self.seeds, "seeds")
         distinct(self.controls, "controls")

@@ -16,6 +16,7 @@ from lth_bench.params.build import Keys
 from lth_bench.suite.ablations import Ablation, label_of
 from lth_bench.suite.claims import claims_of
 from lth_bench.suite.components import component, components, recipes_of
+from lth_bench.suite.decide import FEWEST
 from lth_bench.suite.document import (
     SCHEMA_VERSION,
     Densities,
@@ -152,7 +153,10 @@ def _check_integers(value: object, path: Keys) -> None:
             _check_integers(inner, (*path, key))
 
 
-def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
+def _seeds(seeds: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """None, as with `decide` alone, is as many as its first look needs."""
+    if seeds is None:
+        seeds = FEWEST
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else seeds
     if not chosen:
         raise UserError("suite.seeds is empty; it needs at least one seed", ("suite", "seeds"))

@@ -50,7 +50,8 @@ def json_schema(registry: Registry) -> Schema:
         "const": SCHEMA_VERSION,
         "description": properties["schema_version"]["description"],
     }
-    properties["suite"]["required"] = ["name", "seeds"]
+    properties["suite"]["required"] = ["name"]
+    properties["suite"]["anyOf"] = [{"required": ["seeds"]}, {"required": ["decide"]}]
     properties["suite"]["properties"]["name"]["pattern"] = f"^{SAFE_NAME.pattern}$"
     # --set may complete a recipe, so nothing in it is required.
     properties["recipes"]["additionalProperties"] = table_schema(Recipe, required=False)

@@ -21,7 +21,7 @@ from typing import Any
 
 from lth_bench.analysis.gains import tuned_label
 from lth_bench.errors import UserError
-from lth_bench.store.paths import disk_error
+from lth_bench.store.paths import disk_error, results_option
 from lth_bench.store.trials import Study, Trial, read_studies
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.overrides import add_to, apply_overrides
@@ -49,7 +49,9 @@ def write_best(
 
     with reading(results, to_stderr) as con:
         studies = read_studies(con, [suite.name])
-    text = freeze(suite, studies, path.parent if path is not None else None, trial, given)
+    text = freeze(
+        suite, studies, path.parent if path is not None else None, trial, given, results=results
+    )
     if path is not None:
         try:
             path.write_text(text, encoding="utf-8", newline="\n")
@@ -64,21 +66,24 @@ def freeze(
     folder: Path | None = None,
     trial: int | None = None,
     given: str | None = None,
+    *,
+    results: Path | None = None,
 ) -> str:
     """The text of a suite with every tuned label beside the suite's own, and without [tune].
 
     It includes the changes by `--set` and `--add`. `folder` is where the file will be, for the
     paths of one-file plugins; by default the suite's own folder. With two objectives it takes the
     trial of the front that is best by the first. `trial` is the number of another trial to take,
-    where the suite has one study. `given` is the suite's path or name as the user typed it.
-    UserError where no study has found anything, where a study no longer fits the suite, and where
-    trial `trial` has no value.
+    where the suite has one study. `given` is the suite's path or name as the user typed it,
+    `results` where the studies are. UserError where no study has found anything, where a study no
+    longer fits the suite, and where trial `trial` has no value.
     """
     chosen = _chosen(suite, studies)
     if not chosen:
         raise UserError(
             f"no trial of suite {suite.name!r} has finished with a value, so there is nothing to "
-            f"write; run `lth-bench tune {shlex.quote(given or suite.name)}` first"
+            f"write; run `lth-bench tune {shlex.quote(given or suite.name)}"
+            f"{results_option(results)}` first"
         )
     if trial is not None:
         chosen = _other(chosen, trial)

@@ -154,6 +154,18 @@ def test_against_a_label_or_a_control(chosen: Chosen) -> None:
     assert "b/reinit" not in rows(con, "b/reinit", controls=["none"])
 
 
+def test_a_method_without_any_ticket_has_no_place(chosen: Chosen) -> None:
+    """The worst value alone is no result; beside others it counts."""
+    found = rows(chosen({
+        ("dense", 1.0): [0.9], ("a", 0.5): [0.8], ("a", 0.2): ["failed"],
+        ("lost", 0.5): ["failed"], ("lost", 0.2): ["failed"],
+        ("far", 0.5): ["skipped"], ("far", 0.2): ["skipped"],
+    }))  # fmt: skip
+    assert {label: found[label]["rank"] for label in ("a", "lost", "far")} == {
+        "a": 1, "lost": None, "far": None
+    }  # fmt: skip
+
+
 def test_without_tickets_there_is_no_area(chosen: Chosen) -> None:
     with pytest.raises(NothingSelected, match="no ticket has a result yet"):
         rows(chosen({("dense", 1.0): [0.9]}))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lth_bench.analysis.card import cards
-from lth_bench.analysis.card.finding import settled_by, with_seeds
+from lth_bench.analysis.card.finding import next_steps, of_whole, settled_by, with_seeds
 from lth_bench.analysis.leaderboard import Question, leaderboard
 
 DENSE = ("dense", 1.0)
@@ -92,6 +92,24 @@ def test_seeds_that_settle_half_of_the_open_verdicts() -> None:
     assert step.command == "lth-bench run a.toml -m mlp --seeds 9"
     assert settled_by(command, [None, None]) == []
     assert settled_by(command, [None, None, 8])[0].why.startswith("8 seeds would likely settle 1")
+
+
+def test_a_part_of_a_suite_is_merged_before_seeds_are_added(chosen) -> None:
+    part = "lth-bench run a.toml --shard 2/2 --results b.duckdb"
+    for cells in ({DENSE: EVEN[:2], ("imp", 0.5): GOOD[:2]},
+                  {DENSE: EVEN, ("imp", 0.5): [0.8, 0.93, 0.9, 0.97]}):  # fmt: skip
+        (step,) = next_steps(card(chosen(cells)).tasks, part)
+        assert step.why == "this is part 2 of 2; merge all parts before judging or adding seeds"
+        assert step.command == "lth-bench merge PART.duckdb … --results all.duckdb"
+
+
+def test_merged_parts_are_the_whole_suite() -> None:
+    parts = [f"lth-bench run a.toml --shard={i}/2 --results {i}.duckdb" for i in (1, 2)]
+    assert of_whole(parts[1], parts[1:]) == parts[1]
+    assert of_whole(parts[1], parts, " --results all.duckdb") == (
+        "lth-bench run a.toml --results all.duckdb"
+    )
+    assert of_whole("lth-bench run a.toml", parts) == "lth-bench run a.toml"
 
 
 def test_other_seeds_in_a_command() -> None:

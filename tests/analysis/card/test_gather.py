@@ -100,6 +100,18 @@ def test_verdicts_in_words(chosen) -> None:
     assert card.settled == (5, 6)
 
 
+def test_a_method_that_failed_everywhere_has_no_place_and_no_settled_verdict(chosen) -> None:
+    lost: dict[Any, Any] = {("lost", d): ["failed"] * 4 for d in (0.5, 0.2, 0.1)}
+    (card,) = carded(chosen(CELLS | lost))
+    assert [(row.name, row.area_place) for row in card.tasks[0].rows] == [
+        ("imp", 1), ("snip", 2), ("lost", None)
+    ]  # fmt: skip
+    assert card.settled_words == "1 of 2 verdicts settled, 1 without a result"
+    (alone,) = carded(chosen({DENSE: CELLS[DENSE], **lost}))
+    assert (alone.settled, alone.settled_words) == ((0, 0), "")
+    assert alone.tasks[0].rows[0].area_place is None
+
+
 def test_lower_is_better(chosen) -> None:
     cells = {
         DENSE: [10.0, 10.1, 10.2],

@@ -46,7 +46,7 @@ def rows(scores: Scores, against: Baselines) -> list[BoardRow]:
     if not found:
         raise NothingSelected(
             "--across needs two tasks of one suite with results that can be compared; "
-            "`lth-bench leaderboard` shows each task by itself"
+            f"`lth-bench leaderboard{against.scope.results_option}` shows each task by itself"
         )
     return found
 

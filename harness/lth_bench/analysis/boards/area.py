@@ -73,12 +73,13 @@ SQL = """
         SELECT
             entry, task, seed, strategy = 'dense' AS dense,
             sum(weight * score) AS area, count(score) = any_value(below) AS whole,
-            bool_or(lost) AS lost, bool_or(skipped) AS skipped
+            bool_or(lost) AS lost, bool_or(skipped) AS skipped, bool_or(ended_ok) AS reached
         FROM (
             SELECT
                 e.entry, f.task, f.seed, f.strategy, w.below,
                 CASE WHEN f.strategy = 'dense' THEN 1 ELSE w.weight END AS weight,
                 is_lost(f.status) AS lost, f.status = 'skipped' AS skipped,
+                f.status = 'ok' AS ended_ok,
                 -- a control that was skipped is none, and no worst value
                 CASE
                     WHEN f.status = 'ok' THEN f.value
@@ -93,7 +94,7 @@ SQL = """
     ),
     areas AS (
         SELECT
-            l.entry, l.task, l.seed, l.lost, l.skipped,
+            l.entry, l.task, l.seed, l.lost, l.skipped, l.reached,
             CASE
                 WHEN l.dense THEN CASE WHEN NOT l.lost THEN l.area END
                 WHEN l.whole AND w.weight IS NULL THEN l.area
@@ -119,7 +120,8 @@ SQL = """
             avg(b.area) FILTER (a.area IS NOT NULL) AS base_mean,
             list(a.seed) AS seeds, list(CASE WHEN NOT a.lost THEN a.area END) AS areas,
             list(a.area IS NOT NULL OR a.lost AND worst_value({metric}) IS NULL) AS known,
-            count(*) FILTER (a.area IS NULL AND (a.lost OR a.skipped)) AS gone
+            count(*) FILTER (a.area IS NULL AND (a.lost OR a.skipped)) AS gone,
+            bool_or(a.reached) AS reached
         FROM areas a
         LEFT JOIN against b
             ON b.task = a.task AND b.seed = a.seed AND b.entry IS DISTINCT FROM a.entry
@@ -140,7 +142,7 @@ SQL = """
             WHEN c.control = 'none' THEN 0
             ELSE g.skipped
         END AS pending,
-        g.seeds, g.areas, g.known, g.entry AS key, g.base_mean,
+        g.seeds, g.areas, g.known, g.entry AS key, g.base_mean, g.reached,
         NULL AS rank, NULL AS rank_low, NULL AS rank_high, NULL AS tied
     FROM grouped g
     JOIN cells c ON c.cell = g.entry
@@ -164,9 +166,9 @@ def rows(
     of the same seed (if there is one) over `densities`, the same for all labels of a task. Where
     the method failed, diverged or cannot reach a density, a fraction has its worst value there,
     such as accuracy 0, and any other metric no area; a seed with a density still to come is left
-    out. The dense run's own area is its metric. `difference` and
-    the verdict are as in the leaderboard by accuracy. `planned`, `lost`, `skipped` and `pending`
-    are seeds.
+    out, and a label without a ticket at any density has no rank. The dense run's own area is its
+    metric. `difference` and the verdict are as in the leaderboard by accuracy. `planned`, `lost`,
+    `skipped` and `pending` are seeds.
     """
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
@@ -180,11 +182,13 @@ def rows(
     against.require_common(found, "difference_n")
 
     def largest_first(row: BoardRow) -> tuple[float, float] | None:
-        if row["mean"] is None:
-            return None
+        if not row["reached"] or row["mean"] is None:
+            return None  # worst values alone earn no place
         return _gone_share(row, measure), -measure.sign * row["mean"]
 
     found = ranked(found, largest_first)
+    for row in found:
+        del row["reached"]
     values = {row["key"]: _by_seed(row) for row in found}
     if few(found, ON):
         add_places(found, ON, values, higher=measure.higher, rules=against.rules)

@@ -184,7 +184,7 @@ def rows(
             "no result here has the ablation equal_cost, which spends on a method what another one "
             'costs in all; add ablations = ["equal_cost"] and compared_to = "imp", an iterative '
             "method, to a strategy of the suite (suites/README.md, Ablations), or "
-            "`lth-bench run studies/cost`"
+            f"`lth-bench run studies/cost{scope.results_option}`"
         )
     blocks: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for task, budget, *rest in found:
@@ -284,7 +284,7 @@ def board(
         lambda row: header(measure, wider),
         lambda row, first: line(row, first, words, measure, wider=wider),
         lambda members: [
-            *against.notes(members), *outstanding(members), *_unpaired(members),
+            *against.notes(members), *outstanding(members, scope), *_unpaired(members),
             *other_data.notes(members),
         ],
     )  # fmt: skip

@@ -249,7 +249,7 @@ def notes(rows: list[BoardRow], against: Baselines, measure: Measure = ACCURACY)
     """The notes below a task's table."""
     if rows[0]["reach"] is None:
         return [f"no dense run, whose {measure.short} is the default to reach; give one: --reach"]
-    found = outstanding(rows, "seeds")
+    found = outstanding(rows, against.scope, "seeds")
     baseline = against.of[rows[0]["suite"]]
     if baseline is not None and not baseline.dense and not any(r["ratio_n"] for r in rows):
         found.append(f"no other label reaches it at a seed at which {versus(rows[0])} does")

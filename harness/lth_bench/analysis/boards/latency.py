@@ -65,7 +65,8 @@ def board(con: DuckDBPyConnection, scope: BoardScope) -> Board:
     rows = fetch(con, sql, given)  # controls are not measured
     if not rows:
         raise NothingSelected(
-            "no ticket of these has been measured; `lth-bench measure` times them on this device"
+            f"no ticket of these has been measured; `lth-bench measure{scope.results_option}` "
+            f"times them on this device"
         )
     keys = ("suite", "model", "dataset", "recipe", "device", "threads", "batch_size", "clock")
     tables = [

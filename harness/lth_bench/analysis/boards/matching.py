@@ -239,7 +239,10 @@ def board(
         found,
         header,
         lambda row, _: line(row, measure),
-        lambda members: [*against.notes(members), *outstanding(members)],
+        lambda members: [
+            *against.notes(members),
+            *outstanding(members, scope),
+        ],
     )
     return Board("leaderboard", found, shown, legend + tuning_legend(found))
 

@@ -115,7 +115,7 @@ def board(
         lambda row: header(row, measure, wider),
         lambda row, first: line(row, first, words, measure, wider=wider),
         lambda members: [
-            *against.notes(members), *outstanding(members), *counted(members),
+            *against.notes(members), *outstanding(members, scope), *counted(members),
             *other_data.notes(members),
         ],
     )  # fmt: skip

@@ -11,6 +11,8 @@ from lth_bench.analysis.numbers import kept
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from lth_bench.analysis.boards.scope import BoardScope
+
 Sentences = dict[tuple[str, ...], list[str]]
 """By suite, model, dataset and recipe."""
 
@@ -78,14 +80,19 @@ def _seeds(number: int) -> str:
     return f"{number} seed" if number == 1 else f"{number} seeds"
 
 
-def outstanding(rows: Sequence[BoardRow], what: str = "rows") -> list[str]:
-    """What is said below a table of results that are not there; `what` is counted."""
+def outstanding(
+    rows: Sequence[BoardRow], scope: BoardScope | None = None, what: str = "rows"
+) -> list[str]:
+    """What is said below a table of results that are not there; `what` is counted, and the command
+    for their reasons reads the results of `scope`.
+    """
     totals = {key: sum(r[key] for r in rows) for key in ("failed", "skipped", "pending")}
     notes = []
+    option = "" if scope is None else scope.results_option
     if totals["failed"] or totals["skipped"]:
         notes.append(
             f"{totals['failed']} of {sum(r['planned'] for r in rows)} {what} failed and "
-            f'{totals["skipped"]} were skipped; why: lth-bench query "FROM failures"'
+            f'{totals["skipped"]} were skipped; why: lth-bench query{option} "FROM failures"'
         )
     if totals["pending"]:
         notes.append(

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.errors import NothingSelected, UnknownName
+from lth_bench.store.paths import results_option
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,6 +35,9 @@ class Selection:
     """Target densities in (0, 1]. The dense run stays with every density."""
     controls: Sequence[str] | None = None
     """Those to show beside the tickets; None is all of them, `none` none."""
+    results: Path | None = None
+    """The DuckDB file that this selects from, for commands in messages; None where they need not
+    name it."""
 
 
 class SuiteTask(NamedTuple):
@@ -57,11 +62,14 @@ class BoardScope:
     """By their number in the database."""
     filters: Mapping[str, Sequence[Any]]
     """Values left of `tasks`, `densities` and `controls`, where not all are."""
+    results_option: str = ""
+    """What commands in messages end with to read these results, as `store.paths.results_option`
+    has it."""
 
     def of(self, tasks: Sequence[int]) -> BoardScope:
         """These tasks of it."""
         kept = {task: self.tasks[task] for task in tasks}
-        return BoardScope(kept, {**self.filters, "tasks": list(tasks)})
+        return BoardScope(kept, {**self.filters, "tasks": list(tasks)}, self.results_option)
 
     @property
     def suites(self) -> list[str]:
@@ -130,7 +138,7 @@ def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Boar
         filters["controls"] = ["none", *(c for c in s.controls if c != "none")]
     if not tasks or (s.densities and all(d == 1 for d in filters["densities"])):
         raise NothingSelected(_nothing(con, chosen, s))
-    return BoardScope(tasks, filters)
+    return BoardScope(tasks, filters, results_option(s.results))
 
 
 def _require_known(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
@@ -165,7 +173,8 @@ def _density_matches(target: float, asked: Sequence[float]) -> bool:
 def _nothing(con: DuckDBPyConnection, chosen: Mapping[int, SuiteTask], s: Selection) -> str:
     if not chosen:
         return (
-            "the leaderboard has no row for these filters; `lth-bench db info` says what is there"
+            f"the leaderboard has no row for these filters; "
+            f"`lth-bench db info{results_option(s.results)}` says what is there"
         )
     there = sorted({task.name for task in chosen.values()})
     kept = [f"{d:.4g}" for d in _distinct(con, "target_density", chosen) if d < 1]

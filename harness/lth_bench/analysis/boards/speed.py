@@ -161,7 +161,10 @@ def board(
         found,
         lambda row: header(row, controls, measure),
         lambda row, first: line(row, first, words, controls=controls, measure=measure),
-        lambda members: [*against.notes(members), *outstanding(members)],
+        lambda members: [
+            *against.notes(members),
+            *outstanding(members, scope),
+        ],
     )
     return Board("leaderboard", found, shown, legend)
 

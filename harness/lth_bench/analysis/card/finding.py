@@ -13,6 +13,8 @@ from lth_bench.analysis.card.model import CardRow, NextStep, TaskCard
 from lth_bench.analysis.numbers import ratio
 from lth_bench.stats.verdict import LEAST
 
+SHARD = re.compile(r"(?<=\s)--shard[ =](\d+)/(\d+)")
+"""Where a run's command says that it ran a part of the suite."""
 NAMED = 3
 """Methods that a sentence names, at most."""
 
@@ -156,7 +158,11 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
     found += _without_pairs(rows, command, results)
     few = [row for row in rows if row["verdict"] == "insufficient" and row.get("stop") is None]
     opened = [row for row in rows if row["verdict"] == "open"]
-    if command and few and not found:
+    if (few or opened) and (part := SHARD.search(command)) and not waiting:
+        # a number of seeds divides the suite otherwise, and a part has but some of them
+        why = f"this is part {part[1]} of {part[2]}; merge all parts before judging or adding seeds"
+        found.append(NextStep(why, "lth-bench merge PART.duckdb … --results all.duckdb"))
+    elif command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
     elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
@@ -201,6 +207,25 @@ def settled_by(command: str, seeds: Iterable[int | None]) -> list[NextStep]:
     what = f"{count} of {len(needed)} open verdicts" if len(needed) > 1 else "the open verdict"
     return [NextStep(f"{enough:.0f} seeds would likely settle {what}",
                      with_seeds(command, int(enough)))]  # fmt: skip
+
+
+def of_whole(command: str, every: Iterable[str], results: str = "") -> str:
+    """The command of a part, for the whole suite where results of all parts have been merged.
+
+    `every` are the commands of all runs of the suite, `results` as in `next_steps`.
+    """
+    part = SHARD.search(command)
+    if part is None:
+        return command
+    there = {found[1] for other in every if (found := SHARD.search(other)) and found[2] == part[2]}
+    if len(there) < int(part[2]):
+        return command
+    words = shlex.split(re.sub(r"(?<=\s)--(shard|results)=", r"--\1 ", command))
+    for name in ("--shard", "--results"):
+        if name in words:
+            at = words.index(name)
+            del words[at : at + 2]
+    return shlex.join(words) + results
 
 
 def with_seeds(command: str, seeds: int) -> str:

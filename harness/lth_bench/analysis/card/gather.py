@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards import area
@@ -19,7 +17,7 @@ from lth_bench.analysis.boards.judging import Words, step_of
 from lth_bench.analysis.boards.layout import role
 from lth_bench.analysis.boards.rows import ON, BoardRow, full_name, landed, who
 from lth_bench.analysis.boards.scope import BoardScope, resolve
-from lth_bench.analysis.card.finding import finding, next_steps
+from lth_bench.analysis.card.finding import finding, next_steps, of_whole
 from lth_bench.analysis.card.model import Card, CardRow, DensityChoice, TaskCard
 from lth_bench.analysis.evidence.subject import Task
 from lth_bench.analysis.leaderboard import Question
@@ -46,7 +44,6 @@ def cards(
     con: DuckDBPyConnection,
     question: Question,
     rows: Sequence[Mapping[str, Any]],
-    results: Path | None = None,
 ) -> list[Card]:
     """A card for each suite that has tickets.
 
@@ -54,7 +51,6 @@ def cards(
         con: The database.
         question: By a metric, within each task; the same that `rows` answer.
         rows: Of the leaderboard.
-        results: The DuckDB file, where commands have to name it.
     """
     scope = resolve(con, question.selection)
     against = baselines(con, scope, question.baseline)
@@ -91,8 +87,8 @@ def cards(
                     tasks.append(replace(make(chosen=chosen), elsewhere=others))
         if tasks:
             tasks.sort(key=lambda card: order.of_task(_task(card.rows[0].row)))
-            where = "" if results is None else f" --results {shlex.quote(str(results))}"
-            steps = next_steps(tasks, _command(con, suite), where)
+            where = scope.results_option
+            steps = next_steps(tasks, _command(con, suite, where), where)
             found.append(Card(suite=suite, tasks=tasks, finding=finding(tasks), next=steps))
     return found
 
@@ -263,8 +259,10 @@ def _matches(row: BoardRow, measure: Measure) -> bool:
     return not_worse_p(summary, row["margin"]) < alpha
 
 
-def _command(con: DuckDBPyConnection, suite: str) -> str:
-    """That of the suite's last run, as it was typed; empty where it is not known."""
+def _command(con: DuckDBPyConnection, suite: str, results: str) -> str:
+    """That of the suite's last run, as it was typed; empty where it is not known. Where all parts
+    of the suite are here, that of the whole suite.
+    """
     found = con.execute(
         """
         SELECT e.command FROM suites s JOIN environments e ON e.run_id = s.run_id
@@ -272,4 +270,9 @@ def _command(con: DuckDBPyConnection, suite: str) -> str:
         """,
         [suite],
     ).fetchone()
-    return "" if found is None else printable(found[0] or "")
+    if found is None or not found[0]:
+        return ""
+    every = con.execute(
+        "SELECT command FROM environments WHERE suite = ? AND command IS NOT NULL", [suite]
+    ).fetchall()
+    return printable(of_whole(found[0], [command for (command,) in every], results))

@@ -169,9 +169,20 @@ class Card:
 
     @property
     def settled(self) -> tuple[int, int]:
-        """Verdicts that more seeds will hardly change, and all of them."""
-        found = self.verdicts
+        """Verdicts that more seeds will hardly change, and all of them; of methods with results."""
+        judged = (row for task in self.tasks for row in task.compared if row.known)
+        found = Counter(row.row["verdict"] for row in judged)
         return found.total() - found["open"] - found["insufficient"], found.total()
+
+    @property
+    def settled_words(self) -> str:
+        """`3 of 4 verdicts settled, 1 without a result`; empty where no method has a result."""
+        settled, judged = self.settled
+        if not judged:
+            return ""
+        without = self.verdicts.total() - judged
+        said = f"{settled} of {judged} verdict{'s' * (judged != 1)} settled"
+        return said + f", {without} without a result" * bool(without)
 
     @property
     def directions(self) -> list[str]:

@@ -70,8 +70,8 @@ def board(
     if not found:
         raise NothingSelected(
             "no ticket has a control or an ablation here, so no ingredient was ablated; add a "
-            "strategy to the suite `sanity` (lth-bench run sanity --add NAME), or `controls` and "
-            "`ablations` to this suite"
+            "strategy to the suite `sanity` (lth-bench run sanity --add NAME"
+            f"{scope.results_option}), or `controls` and `ablations` to this suite"
         )
     dense = {
         (s.suite, s.task): s for s in there

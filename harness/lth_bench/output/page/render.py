@@ -265,9 +265,8 @@ def _facts(report: ReportFacts) -> list[str]:
         counted(len(tickets), "method"),
         counted(report.results, "result"),
     ]
-    if len(known) == 1 and known[0].card is not None:
-        settled, verdicts = known[0].card.settled
-        facts.insert(0, f"{settled} of {counted(verdicts, 'verdict')} settled")
+    if len(known) == 1 and known[0].card is not None and known[0].card.settled_words:
+        facts.insert(0, known[0].card.settled_words)
     if report.measures != [ACCURACY]:
         said = [f"{measure.heading}, {measure.direction}" for measure in report.measures]
         facts.insert(0, f"by {'; '.join(said)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.analysis.seed_pairs import verdict_in_order
@@ -19,7 +20,7 @@ from lth_bench.running.until_decided.past import past
 from lth_bench.running.until_decided.seeds import DueSeeds
 from lth_bench.running.until_decided.units import SeedRow, SeedUnit
 from lth_bench.stats.sequential import look_after
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, results_option
 
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
@@ -185,8 +186,8 @@ class UntilDecided:
                 self.recorder.journal.append({**record, "run_id": self.recorder.run_id})
 
 
-def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
-    """What became of the comparisons, in sentences."""
+def conclusion(seeds: DueSeeds, plan: Plan, results: Path) -> list[str]:
+    """What became of the comparisons in these results, in sentences."""
     most = seeds.rule.max_seeds
     kinds: Counter[str] = Counter()
     for unit in seeds.units.values():
@@ -209,19 +210,19 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     compared = f"{count} comparison{'' if count == 1 else 's'}"
     return [
         f"{compared}: {told or 'none'}; expect {ERROR * count:.1f} wrong at most",
-        *_what_to_do(kinds, plan.suite.baseline),
+        *_what_to_do(kinds, plan.suite.baseline, results_option(results)),
         f"{due} experiments, where {most} seeds of everything are {fixed}",
     ]
 
 
-def _what_to_do(kinds: Mapping[str, int], baseline: str) -> list[str]:
+def _what_to_do(kinds: Mapping[str, int], baseline: str, results: str) -> list[str]:
     """About comparisons whose first three seeds gave no pair, which no rerun by itself changes."""
     found = []
     if kinds["no baseline"]:
         found.append(
             f"{baseline} lost seeds among the first three of a task, and without it nothing is "
-            f'decided there: `lth-bench query "FROM failures"` has the reasons; once that is '
-            f"fixed, run again with --retry all"
+            f'decided there: `lth-bench query{results} "FROM failures"` has the reasons; once '
+            f"that is fixed, run again with --retry all"
         )
     if kinds["dropped"]:
         found.append(

@@ -66,9 +66,8 @@ def of_card(card: Card, finding: bool) -> list[Part]:
     parts: list[Part] = [Prose([card.finding], "finding")] if finding else []
     if len(card.tasks) > 1:
         parts.append(_tasks(card))
-    settled, all_ = card.settled
-    if all_:
-        parts.append(Prose([f"{settled} of {counted(all_, 'verdict')} settled."]))
+    if card.settled_words:
+        parts.append(Prose([f"{card.settled_words}."]))
     parts += [Code(f"Next: {step.why}", step.command) for step in card.next]
     return parts
 
