@@ -113,6 +113,21 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error_text(error)}"
 
 
+def near_names(error: BaseException) -> str:
+    """The end of a message about a name that does not exist: `; did you mean 'trained'?`, of an
+    object of this package also all its public names if none is near. Empty for other errors.
+    """
+    if not isinstance(error, AttributeError) or not error.name:
+        return ""
+    try:
+        names = [name for name in dir(error.obj) if not name.startswith("_")]
+    except Exception:  # a user's object may have a __dir__ that raises
+        return ""
+    found = suggest(error.name, names)
+    ours = type(error.obj).__module__.partition(".")[0] == __name__.partition(".")[0]
+    return found if ours or "did you mean" in found else ""
+
+
 def error_text(error: BaseException, most: int = LONGEST) -> str:
     """An error's own text in at most `most` characters, whatever it contains."""
     try:

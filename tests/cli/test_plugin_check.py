@@ -85,6 +85,34 @@ def test_json(run):
     assert set(found["contracts"][0]) == {"contract", "status", "statement", "what", "meet"}
 
 
+def test_one_mistake_is_said_once_with_names_that_exist(run, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD.format(extra=" + ticket.dense.weights.numel()"))
+    code, out = run("mine", "--plugin", file, "--json")
+    rows = json.loads(out)["contracts"]
+    (broken,) = (row for row in rows if row["status"] == "broken")
+    assert code == 1
+    assert "on the networks linear, conv, batch_norm and residual, " in broken["what"]
+    assert "'DenseRun' object has no attribute 'weights'; choose from: " in broken["what"]
+    assert "trained, values (mine.py:10)" in broken["what"]
+    assert "the line that is named" in broken["meet"] and "Unreachable" not in broken["meet"]
+    assert "WatchedDense" not in out
+
+
+def test_an_error_on_some_networks_keeps_the_advice_about_them(run, tmp_path):
+    file = tmp_path / "mine.py"
+    known = "if len(ticket.layers) != 3 and 'dead' not in str(ticket.layers):"
+    wrong = f"        {known}\n            return ticket.trainedd\n        return"
+    file.write_text(HEAD.format(extra="").replace("        return", wrong))
+    code, out = run("mine", "--plugin", file, "--json")
+    rows = [row for row in json.loads(out)["contracts"] if row["status"] == "broken"]
+    assert code == 1
+    assert [row["contract"] for row in rows] == ["linear"]
+    assert "on the networks linear and residual, " in rows[0]["what"]
+    assert "did you mean 'trained'?" in rows[0]["what"]
+    assert "Unreachable" in rows[0]["meet"]
+
+
 def test_a_misspelt_hook_is_a_broken_contract(run, tmp_path):
     file = tmp_path / "mine.py"
     extra = ")\n\n    @hookimpl\n    def trian(self, ticket):\n        return (ticket.fit()"

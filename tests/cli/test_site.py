@@ -36,6 +36,27 @@ def test_a_site_is_written_and_then_written_again(run, tmp_path: Path, results: 
     assert ",lab," in (folder / "data/mine/csv/environments.csv").read_text()
 
 
+def test_a_method_in_a_file_is_described(run, tmp_path: Path) -> None:
+    scenario = RECORDS["Scenario"](seeds=(0,), strategies=("dense", "mine"))
+    results = RECORDS["write"](tmp_path / "r.duckdb", scenario).results
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\n\nfrom lth_bench import hookimpl\n\n\n"
+        '@dataclass(frozen=True)\nclass Mine:\n    """Keeps what it is given."""\n\n'
+        "    @hookimpl\n    def select_mask(self, ticket):\n        return ticket.mask\n"
+    )
+    page = tmp_path / "site" / "methods" / "mine.html"
+    assert run(tmp_path / "site", "--results", results)[0] == 0
+    assert "no description is known" in page.read_text()
+    assert run(tmp_path / "site", "--results", results, "--plugin", file)[0] == 0
+    text = page.read_text()
+    assert "Keeps what it is given." in text and "no description is known" not in text
+    assert str(tmp_path) not in text
+    assert "no plugin file" in refused(run, tmp_path / "other", "--results", results,
+                                       "--plugin", tmp_path / "none.py")  # fmt: skip
+    assert not (tmp_path / "other").exists()
+
+
 def refused(run, *arguments: object) -> str:
     code, out, err = run(*arguments)
     assert (code, out) == (4, "") and err.startswith("error: ") and err.count("\n") == 1

@@ -15,6 +15,7 @@ from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import NothingSelected, UnknownName, UserError
 from lth_bench.interchange.measuring import MeasureRequest, measure
 from lth_bench.interchange.timing import TimingOptions, time_ticket
+from lth_bench.interchange.watched import Doing
 from lth_bench.store import Paths, rebuild
 from lth_bench.store.export import export_snapshot
 from lth_bench.store.reading import reading
@@ -60,6 +61,33 @@ def test_a_line_for_every_ticket(told: list[str]) -> None:
     assert len(told) == 2
     assert told[0].startswith("1/2 early_bird on mlp(hidden=[16])/digits, density 0.2, seed 3")
     assert "batch 1: masked" in told[0]
+
+
+def test_ctrl_c_keeps_what_is_measured(home: Any, tmp_path: Path, request_: MeasureRequest) -> None:
+    """Pressed while the second ticket's last batch size is timed: the first size is kept too."""
+    shutil.copytree(home.results.parent, tmp_path / "r")
+    request = replace(request_, results=tmp_path / "r" / home.results.name)
+    seen: list[Doing] = []
+
+    def now(doing: Doing) -> None:
+        seen.append(doing)
+        if doing.number == 2 and doing.what.startswith("batch of 4: csr, round 3 of 5"):
+            raise KeyboardInterrupt
+
+    report = measure(request, lambda _: None, now)
+    assert (report.measured, report.known, report.left) == (1, 0, 1)
+    kept = {(r["label"], r["batch_size"]) for r in rows(request.results)}
+    assert kept == {("early_bird", 1), ("early_bird", 4), ("imp", 1)}
+    assert [d.share for d in seen] == sorted(d.share for d in seen)
+    assert seen[-1].share == pytest.approx((3 + 2 / 5) / 4)
+    first = [d.seconds_left for d in seen if d.number == 1 and d.what]
+    assert set(first) == {None}  # no size after the first one has been timed
+    assert all(d.seconds_left is not None for d in seen if d.number == 2)
+    resumed: list[Doing] = []
+    report = measure(request, lambda _: None, resumed.append)
+    assert (report.measured, report.known, report.left) == (1, 1, 0)
+    assert not any("batch of 1:" in d.what for d in resumed)
+    assert resumed[-1].share == pytest.approx(1)
 
 
 @pytest.mark.usefixtures("told")

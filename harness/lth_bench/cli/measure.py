@@ -62,7 +62,7 @@ def measure(
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
-) -> None:
+) -> int:
     """Measure the speed and memory of finished tickets on this device, and record them.
 
     Each ticket's network is run dense, masked, in compressed rows (CSR), shrunk to the channels and
@@ -74,9 +74,11 @@ def measure(
 
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.cli.output import print_json
+    from lth_bench.errors import INTERRUPTED, OK
     from lth_bench.interchange.measuring import BATCH_SIZES, MeasureRequest
     from lth_bench.interchange.measuring import measure as run
     from lth_bench.interchange.timing import TimingOptions
+    from lth_bench.output.measuring import MeasureDisplay
     from lth_bench.output.words import counted
     from lth_bench.store.paths import default_results, results_option
     from lth_bench.system.text import printable
@@ -96,10 +98,12 @@ def measure(
         plugins=plugin or (),
         no_plugins=no_plugins,
     )
-    report = run(request, lambda line: print(printable(line), file=sys.stderr))
+    with MeasureDisplay() as display:
+        report = run(request, display.say, display.now)
+    code = INTERRUPTED if report.left else OK
     if json_:
         print_json(asdict(report))
-        return
+        return code
     for why in report.without_values:
         print(printable(f"not measured: {why}"), file=sys.stderr)
     if report.known:
@@ -107,7 +111,15 @@ def measure(
             f"{counted(report.known, 'ticket')} measured before on this device; --again repeats it",
             file=sys.stderr,
         )
+    if report.left:
+        rest = "" if again else ", and the same command measures the rest"
+        print(
+            f"interrupted with {counted(report.left, 'ticket')} left: what is measured is kept"
+            f"{rest}",
+            file=sys.stderr,
+        )
     print(
         printable(f"measured {counted(report.measured, 'ticket')} on {report.device}; ")
         + f"see `lth-bench leaderboard --by latency{results_option(request.results)}`"
     )
+    return code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, SuitesOption
+from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, SuitesOption
 
 
 def site(
@@ -48,11 +48,15 @@ def site(
             "--show-hosts", metavar="", help="Keep the names of machines and the paths of files."
         ),
     ] = False,
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Write a static site: suites, tasks, methods, tickets and the data, and print its first page.
 
-    It needs no server and no network. Running it again replaces the site by a new one.
+    It needs no server and no network. Running it again replaces the site by a new one. Methods are
+    described by their strategies' docstrings: name the file of a strategy that is not installed
+    with `--plugin`.
     """
     from dataclasses import asdict
 
@@ -65,6 +69,7 @@ def site(
         replace_folder,
         write_site,
     )
+    from lth_bench.plugins import load_registry
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.public import named_apart
     from lth_bench.store.reading import to_stderr
@@ -73,6 +78,7 @@ def site(
     check_folder(folder)
     for path in named:
         Paths(path).require()
+    registry = load_registry(plugin or (), not no_plugins)
     databases = [Database(*both) for both in zip(named, named_apart(named), strict=True)]
     options = SiteOptions(
         title=title,
@@ -80,6 +86,7 @@ def site(
         suites=suite or (),
         hosts=show_hosts,
         query=None if query is None else find_query_files(query),
+        plugins=registry,
     )
     with replace_folder(folder) as made:
         summary = write_site(databases, made, options, to_stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,14 @@ from typing import Any, NamedTuple
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.errors import NothingSelected, UnknownName, UserError, describe_error
 from lth_bench.interchange.saved_ticket import SavedTicket, load_ticket
-from lth_bench.interchange.timing import TimingOptions, not_available, require_options, time_ticket
+from lth_bench.interchange.timing import (
+    Tell,
+    TimingOptions,
+    not_available,
+    require_options,
+    time_ticket,
+)
+from lth_bench.interchange.watched import Doing, Watched, unwatched
 from lth_bench.store import Paths, fold
 from lth_bench.store.journal import Journal
 from lth_bench.store.latencies import FormTime, LatencyRecord
@@ -64,11 +72,15 @@ class MeasureReport:
     """Tickets left out, since they were timed before at these settings."""
     without_values: tuple[str, ...]
     """Why tickets could not be timed."""
+    left: int
+    """Tickets that were not reached, since Ctrl-C ended it; 0 otherwise."""
 
 
-def measure(request: MeasureRequest, tell: Callable[[str], None]) -> MeasureReport:
+def measure(
+    request: MeasureRequest, tell: Callable[[str], None], now: Callable[[Doing], None] = unwatched
+) -> MeasureReport:
     """Time tickets at every batch size and append the records to the journal. `tell` gets a line
-    for every ticket.
+    for every ticket, `now` what is being done. Ctrl-C ends it; what is measured is kept.
 
     UserError for settings that make no sense, NothingSelected where the filters leave no ticket,
     and UserError where none of the tickets can be timed.
@@ -88,28 +100,44 @@ def measure(request: MeasureRequest, tell: Callable[[str], None]) -> MeasureRepo
             f"NEW.duckdb`"
         )
     device = names()[0] if options.device != "cpu" else cpu_name()
-    rows, known = _tickets(request, settings, device)
-    failures: list[str] = []
-    if rows:
-        with Journal(paths) as journal:
-            for number, row in enumerate(rows, 1):
-                found = _timed(request, row, settings, device)
-                for record in found.records:
-                    journal.append(record)
+    todo, known = _tickets(request, settings, device)
+    ended: list[Sequence[str]] = []
+    watched = Watched([[s.batch_size for s in one.settings] for one in todo], now)
+    if todo:
+        with Journal(paths) as journal, suppress(KeyboardInterrupt):
+            for ticket in todo:
+                found = _timed(request, ticket, device, journal=journal, watched=watched)
+                watched.end()
                 if found.records:
-                    tell(f"{number}/{len(rows)} {_line(row, found.records)}")
-                failures += found.failure
-    fold(paths, patience=2.0)
-    measured = len(rows) - len(failures)
-    if failures and not measured:
+                    tell(f"{watched.number}/{len(todo)} {_line(ticket.row, found.records)}")
+                ended.append(found.failure)
+    fold(paths, patience=2.0)  # after Ctrl-C too
+    failures = [why for failure in ended for why in failure]
+    measured = len(ended) - len(failures)
+    if failures and len(failures) == len(todo):
         raise UserError(f"no ticket can be timed: {failures[0]}")
     why = tuple(dict.fromkeys(failures))
-    return MeasureReport(device=device, measured=measured, known=known, without_values=why)
+    return MeasureReport(
+        device=device,
+        measured=measured,
+        known=known,
+        without_values=why,
+        left=len(todo) - len(ended),
+    )
+
+
+class Todo(NamedTuple):
+    """A ticket to be timed."""
+
+    row: Mapping[str, Any]
+    """As SQL finds it."""
+    settings: Sequence[TimingOptions]
+    """At which it has not been."""
 
 
 def _tickets(
     request: MeasureRequest, settings: Sequence[TimingOptions], device: str
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[Todo], int]:
     """What is to be timed, and how many tickets have been."""
     with reading(request.results, to_stderr) as con:
         scope = resolve(con, request.selection)
@@ -134,9 +162,10 @@ def _tickets(
             "there is no finished ticket to time with these filters; dense runs and controls are "
             "not timed on their own"
         )
-    wanted = {one.batch_size for one in settings}
-    done = {ticket for ticket, sizes in timed if wanted <= set(sizes) and not request.again}
-    left = [row for row in rows if row["ticket_id"] not in done]
+    done = {} if request.again else dict(timed)
+    every = [Todo(row, [s for s in settings if s.batch_size not in done.get(row["ticket_id"], ())])
+             for row in rows]  # fmt: skip
+    left = [one for one in every if one.settings]
     return left, len(rows) - len(left)
 
 
@@ -150,13 +179,16 @@ class Timed(NamedTuple):
 
 
 def _timed(
-    request: MeasureRequest, row: Mapping[str, Any], settings: Sequence[TimingOptions], device: str
+    request: MeasureRequest, one: Todo, device: str, *, journal: Journal, watched: Watched
 ) -> Timed:
-    """A ticket's records. Nothing that it raises concerns the other tickets."""
+    """A ticket's records, each kept as soon as it is made. Nothing that the ticket raises concerns
+    the others.
+    """
+    watched.begin(_name(one.row))
     try:
         ticket = load_ticket(
             request.results,
-            row["ticket_id"],
+            one.row["ticket_id"],
             artifacts=request.artifacts,
             plugins=request.plugins,
             no_plugins=request.no_plugins,
@@ -164,20 +196,24 @@ def _timed(
     except UserError as error:
         return Timed([], [error.message])
     except Exception as error:  # a network of the user's, which does what it likes
-        return Timed([], [f"{_name(row)}: {describe_error(error)}"])
-    records = [_record(ticket, one, device) for one in settings]
+        return Timed([], [f"{_name(one.row)}: {describe_error(error)}"])
+    records = []
+    for setting in one.settings:
+        with watched.size(setting.batch_size) as say:
+            records.append(_record(ticket, setting, device, say))
+        journal.append(records[-1])
     why_not = [_why_not(record["forms"]) for record in records]
-    return Timed(records, [f"{_name(row)}: {why_not[0]}"] if all(why_not) else [])
+    return Timed(records, [f"{_name(one.row)}: {why_not[0]}"] if all(why_not) else [])
 
 
-def _record(ticket: SavedTicket, options: TimingOptions, device: str) -> LatencyRecord:
+def _record(ticket: SavedTicket, options: TimingOptions, device: str, tell: Tell) -> LatencyRecord:
     """Its times; where its network raises before any form can be made, that is every form's reason,
     and the other tickets are still timed.
     """
     import torch
 
     try:
-        forms = time_ticket(ticket, options)
+        forms = time_ticket(ticket, options, tell)
     except Exception as error:  # as above
         forms = not_available(describe_error(error))
     weight = next(iter(ticket.mask.items_by_key()))

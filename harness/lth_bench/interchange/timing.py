@@ -57,20 +57,31 @@ class TimingOptions:
         return "cpu" if self.device == "cpu" and self.threads == 1 else "wall"
 
 
-def time_ticket(ticket: SavedTicket, options: TimingOptions) -> list[FormTime]:
+Tell = Callable[[str, float], None]
+"""Takes what is being done, in words, and the share of the rounds that is done, in [0, 1]."""
+
+
+def silent(what: str, share: float) -> None:
+    """Takes it and does nothing."""
+
+
+def time_ticket(ticket: SavedTicket, options: TimingOptions, tell: Tell = silent) -> list[FormTime]:
     """Time every form of a ticket on random inputs, in eval mode and the dtype that it was trained
     in. A form that cannot be run, or whose outputs differ from the masked network's, is not
-    available, and has the reason; the others are timed.
+    available, and has the reason; the others are timed. `tell` is called between the blocks, so
+    that nothing that it does is timed.
     """
+    tell("making its forms", 0.0)
     device = torch.device(options.device)
     forms = forms_of(ticket, device)  # which traces gradients
     with prepared(options.device), torch.inference_mode():
         dtype = next(iter(ticket.module().parameters())).dtype
         rng = torch.Generator().manual_seed(0)
         x = examples.random(options.batch_size, ticket.input_shape, dtype, rng)
+        tell("comparing the forms' outputs", 0.0)
         forms = list(_agreeing(forms, x, device))
         forms, peaks = _peaks(forms, x, device)
-        forms, times = _times(forms, x, options)
+        forms, times = _times(forms, x, options, tell)
         dense = times.get("dense")
         return [_time(form, times.get(form.name), dense, peaks.get(form.name)) for form in forms]
 
@@ -194,7 +205,7 @@ class _Block:
 
 
 def _times(
-    forms: Sequence[DeployedForm], x: Tensor, options: TimingOptions
+    forms: Sequence[DeployedForm], x: Tensor, options: TimingOptions, tell: Tell
 ) -> tuple[list[DeployedForm], Mapping[str, Tensor]]:
     """Seconds of a batch by form: float64 [repeats], each the mean over a block. A form that fails
     on the way is no longer available.
@@ -202,12 +213,14 @@ def _times(
     blocks = {form.name: _Block(form) for form in forms if form.network is not None}
     with suppress(Exception):  # where even this is too much, each form says so
         x = x.to(options.device)
-    for block in blocks.values():
+    for name, block in blocks.items():
+        tell(f"{name}, warming up", 0.0)
         block.attempt(partial(block.begin, x, options))
-    order, rng = list(blocks.values()), random.Random(0)
-    for _ in range(options.repeats):
+    order, rng = list(blocks.items()), random.Random(0)
+    for done in range(options.repeats):
         rng.shuffle(order)  # no form always follows the same one, or an interruption
-        for block in order:
+        for name, block in order:
+            tell(f"{name}, round {done + 1} of {options.repeats}", done / options.repeats)
             block.attempt(block.time)
     failed = {name: b.reason for name, b in blocks.items() if b.reason is not None}
     times = {

@@ -31,6 +31,7 @@ from lth_bench.errors import (
     Unreachable,
     UserError,
     describe_error,
+    near_names,
     out_of_memory,
 )
 from lth_bench.plugins.asking import short
@@ -270,7 +271,8 @@ class Hooks:
                 raise
             if (other := network_error(error) or objective_error(error)) is not None:
                 raise other from error
-            message = f"raised {describe_error(error)}{self._where(error, plugin, hook)}"
+            what = describe_error(error) + near_names(error)
+            message = f"raised {what}{self._where(error, plugin, hook)}"
             raise StrategyError(plugin, hook, message, contract="") from error
 
     def _where(self, error: BaseException, plugin: str, hook: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lth_bench.data.info import InputShape
 from lth_bench.errors import UnknownName, UserError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
 PartGroup = Literal["models", "datasets", "objectives"]
+WITHOUT_NETWORK = (
+    "the network is not the cause, as the same happens on every one: correct what the message "
+    "says, at the line that is named, if any"
+)
 ContractStatus = Literal["ok", "broken", "not applicable", "not judged"]
 
 
@@ -59,7 +63,31 @@ def check(
     cls = find(strategy, registry)
     require_parameters(cls, params or {}, network)
     case = Case(cls, params, network, densities)
-    return [judged(contract, case) for contract in CONTRACTS]
+    return _once([judged(contract, case) for contract in CONTRACTS], network)
+
+
+def _once(outcomes: Sequence[ContractResult], network: NetworkKind) -> list[ContractResult]:
+    """What happened in the same way on several of the test networks is said once: at `network`, to
+    which contracts that could not be judged refer, or at the first that has it.
+    """
+    same: dict[str, list[str]] = {}
+    for one in outcomes:
+        start, _, what = one.what.partition(", ")
+        if one.status == "broken" and start == f"on the {one.contract} network":
+            same.setdefault(what, []).append(one.contract)
+    merged = []
+    for one in outcomes:
+        what = one.what.partition(", ")[2]
+        where = same.get(what, [])
+        lead = network if network in where else where[0] if where else ""
+        if len(where) > 1 and one.contract == lead:
+            told = f"on the networks {', '.join(where[:-1])} and {where[-1]}, {what}"
+            meet = WITHOUT_NETWORK if len(where) == len(get_args(NetworkKind)) else one.meet
+            one = replace(one, what=told, meet=meet)
+        elif one.contract in where and one.contract != lead:
+            one = replace(one, status="not judged", what=f"not judged: see {lead!r}", meet="")
+        merged.append(one)
+    return merged
 
 
 def judged(contract: Contract, case: object) -> ContractResult:

@@ -76,6 +76,10 @@ class WatchedDense(DenseRun):
         return trained
 
 
+# error messages about it name the class that authors of strategies know, as in a run
+WatchedDense.__name__ = WatchedDense.__qualname__ = DenseRun.__name__
+
+
 class WatchedHooks(Hooks):
     """Calls a strategy's hooks, checks what was lent before and after, and records the round."""
 

@@ -39,13 +39,24 @@ def test_a_denser_one_that_is_no_slower_bounds_it() -> None:
 
 
 def test_words() -> None:
-    told = in_words("csr", {"imp": CROSSING, "snip": CROSSING, "rigl": speeds((0.1, 0.9, False))})
+    told = in_words(
+        "csr",
+        {"imp": CROSSING, "snip": CROSSING, "rigl": speeds((0.4, 0.7, False), (0.1, 0.9, False))},
+    )
     assert told == (
         "CSR, against dense: imp, snip faster from 10.00% down, up to 3 times; break-even at about "
         "16.89%; rigl not faster at any density, down to 10.00%."
     )
     always = in_words("shrunk", {"l1": speeds((0.5, 1.5, True), (0.2, 4.0, True))})
     assert "l1 faster at every density, from 50.00% down, up to 4 times." in always
+
+
+def test_one_density_says_nothing_of_others() -> None:
+    told = in_words("csr", {"imp": speeds((0.13, 1.5, True)), "snip": speeds((0.13, 0.9, False))})
+    assert told == (
+        "CSR, against dense: imp faster at 13.00%, the only density that was timed, up to 1.5 "
+        "times; snip not faster at 13.00%, the only density that was timed."
+    )
 
 
 def test_a_mask_alone_is_never_faster_and_what_seems_so_is_explained() -> None:

@@ -63,6 +63,15 @@ def test_several_tasks(chosen) -> None:
     assert "Cheapest that matches the dense run: " in found.finding
 
 
+def test_several_tasks_of_too_few_seeds_have_leaders_and_none_that_is_ahead(chosen) -> None:
+    cells = {(m, *DENSE): EVEN[:2] for m in ("mlp", "vit")}
+    cells |= {("mlp", "imp", 0.5): GOOD[:2], ("mlp", "snip", 0.5): BAD[:2]}
+    cells |= {("vit", "imp", 0.5): BAD[:2], ("vit", "snip", 0.5): GOOD[:2]}
+    said = card(chosen(cells)).finding
+    assert said.endswith(" on 1, on 2 seeds each: too few to tell, it takes 3.")
+    assert "ahead" not in said
+
+
 def test_failures_come_first_then_what_is_to_come(chosen) -> None:
     found = card(chosen({DENSE: EVEN, ("imp", 0.5): [0.9, "failed", None, 0.9]}))
     assert [step.command for step in found.next] == [

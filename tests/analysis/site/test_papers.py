@@ -67,6 +67,21 @@ def test_a_strategy_of_a_broken_package_has_no_text(
     assert papers(["mine"]) == {}
 
 
+def test_a_strategy_in_a_file_is_described_without_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\n\nfrom lth_bench import hookimpl\n\n\n"
+        f'@dataclass(frozen=True)\nclass Mine:\n    """{TEXT}"""\n\n'
+        "    @hookimpl\n    def select_mask(self, ticket):\n        return ticket.mask\n\n\n"
+        "@dataclass(frozen=True)\nclass Silent:\n    rate: float = 0.5\n\n"
+        "    @hookimpl\n    def select_mask(self, ticket):\n        return ticket.mask\n"
+    )
+    found = papers(["mine", "silent", "imp"], load_registry([file]))
+    assert set(found) == {"mine", "imp"}
+    assert found["mine"].about[0].startswith("A method (Doe et al., 2021")
+    assert found["mine"].package.startswith("mine.py ") and "/" not in found["mine"].package
+
+
 def test_nothing_of_a_strategy_is_run() -> None:
     code = (
         "import sys; from lth_bench.analysis.site import papers; papers(['imp']);"

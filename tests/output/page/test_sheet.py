@@ -76,3 +76,18 @@ def test_a_tablet_shows_every_column_of_the_answer(browser: Any, width: int) -> 
     over = "one => one.scrollWidth - one.clientWidth"
     assert page.locator(".scroll").evaluate(over) <= 0
     page.close()
+
+
+def test_the_button_that_copies_a_command_covers_none_of_it(browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1024, "height": 800})
+    command = "lth-bench run quickstart --device cpu --results build/reference/quickstart.duckdb"
+    page.set_content(
+        f"""<style>{style_sheet()}</style><div class="columns"><main><div class="copied">
+        <pre><code>{command} --cohort-size 1 --workers 1 --seeds 15</code></pre>
+        <button class="copy">Copy</button></div></main></div>"""
+    )
+    ends = page.locator("code").evaluate(
+        "one => Math.max(...[...one.getClientRects()].map(line => line.right))"
+    )
+    assert ends <= page.locator(".copy").bounding_box()["x"]
+    page.close()

@@ -67,10 +67,16 @@ def in_words(form: str, by_label: Mapping[str, Sequence[FormSpeed]]) -> str:
 
 def _of(found: BreakEven, speeds: Sequence[FormSpeed]) -> str:
     least = min(speeds).density
+    alone = len({speed.density for speed in speeds}) == 1
+    only = f"at {kept(least)}%, the only density that was timed"
     if found.from_density is None:
-        return f"not faster at any density, down to {kept(least)}%"
+        return (
+            f"not faster {only}" if alone else f"not faster at any density, down to {kept(least)}%"
+        )
     best = max(speed.speedup for speed in speeds if speed.density <= found.from_density)
     upto = f"up to {best:.3g} times"
+    if alone:
+        return f"faster {only}, {upto}"
     if found.estimate is None:
         return f"faster at every density, from {kept(found.from_density)}% down, {upto}"
     return (

@@ -99,6 +99,9 @@ def _leaders(tasks: Sequence[TaskCard]) -> str:
     said = f"{name} is first on {_share(most, len(tasks))}"
     if others:
         said += f", {_named([f'{other} on {n}' for other, n in others])}"
+    n = max(task.best.row["n"] for task in tasks if task.best is not None)
+    if n < LEAST:  # nothing is compared, so that none is tied either
+        return f"{said}, on {n} seed{'s' * (n > 1)} each: too few to tell, it takes {LEAST}."
     ties = sum(task.best is not None for task in tasks) - alone
     if not ties:
         return f"{said}, ahead of all others on each."
@@ -114,7 +117,8 @@ def _matches(tasks: Sequence[TaskCard]) -> str:
     found = [task.cheapest for task in tasks if task.cheapest is not None]
     against = compared[0].against
     if not found:
-        return f"None is shown to match {against} on any task."
+        few = all(task.best is None or task.best.row["n"] < LEAST for task in tasks)
+        return "" if few else f"None is shown to match {against} on any task."
     (name, most), *others = Counter(row.name for row in found).most_common()
     which = f"{name} on {_share(most, len(tasks))}"
     if others:

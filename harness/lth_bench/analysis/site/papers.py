@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_bench.plugins.registry import Entry, load_registry
+from lth_bench.plugins.registry import Entry, Registry, load_registry
 from lth_bench.plugins.source import module_spec
 
 _CITED = re.compile(r"\(([^()]*\b(?:19|20)\d\d[^()]*)\)")
@@ -66,14 +66,16 @@ class MethodPaper:
     """Distribution or file, and version."""
 
 
-def papers(strategies: Collection[str]) -> dict[str, MethodPaper]:
-    """Of the strategies that are installed here; others are missing."""
-    known = load_registry().strategies
+def papers(strategies: Collection[str], registry: Registry | None = None) -> dict[str, MethodPaper]:
+    """Of the strategies in `registry`, by default those that are installed here; others are
+    missing.
+    """
+    known = (registry or load_registry()).strategies
     found = {}
     for name in strategies:
         text = _docstring(known[name]) if name in known else ""
         if text:
-            found[name] = paper_of(name, text, known[name].source, _shipped(known[name]))
+            found[name] = paper_of(name, text, _package(known[name]), _shipped(known[name]))
     return found
 
 
@@ -95,21 +97,31 @@ def _shipped(entry: Entry) -> Sequence[str]:
     return SHIPPED.get(entry.name, ()) if ours else ()
 
 
+def _package(entry: Entry) -> str:
+    """Of a one-file plugin without its folder, since sites are published."""
+    if entry.point is not None or entry.rivals:
+        return entry.source
+    return f"{Path(entry.origin).name} {entry.version}"
+
+
 def _docstring(entry: Entry) -> str:
-    """Of the class that an entry point names; else empty. Its file is read and not run, but the
-    packages above it are imported to find it.
+    """Of the class that an entry point names, or of a one-file plugin; else empty. An entry point's
+    file is read and not run, but the packages above it are imported to find it.
     """
     point = entry.point
-    if point is None or not point.attr:
-        return ""
-    spec = module_spec(point.module)
-    if spec is None or not spec.origin:
+    origin: str | None
+    if point is None:
+        named, origin = "" if entry.rivals else entry.load().__name__, entry.origin
+    else:
+        spec = module_spec(point.module) if point.attr else None
+        named, origin = point.attr, spec.origin if spec is not None else None
+    if not named or not origin:
         return ""
     try:
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):  # an extension, or not UTF-8: without its text
         return ""
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == point.attr:
+        if isinstance(node, ast.ClassDef) and node.name == named:
             return ast.get_docstring(node) or ""
     return ""

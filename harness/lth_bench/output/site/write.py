@@ -21,6 +21,7 @@ from lth_bench.output.site.query import QueryFiles, query_page
 from lth_bench.output.site.render import SiteFrame
 from lth_bench.output.site.task import task_page
 from lth_bench.output.site.tickets import search_page
+from lth_bench.plugins import Registry
 from lth_bench.store.public import checksum, publish, write_sums, write_tables
 from lth_bench.store.reading import reading
 
@@ -46,6 +47,8 @@ class SiteOptions:
     """Whether host names and paths are shown."""
     query: QueryFiles | None = None
     """A copy of DuckDB-WASM for a page of queries."""
+    plugins: Registry | None = None
+    """Where strategies' descriptions are read; by default from those that are installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +120,7 @@ class _Site:
             self._suite(suite, suites, name)
             for one in suite.searches:
                 self._search(one, suite, name)
-        told = papers({s.strategy for one in suites for s in one.settings})
+        told = papers({s.strategy for one in suites for s in one.settings}, self._options.plugins)
         links = self._links(INDEX)
         page = index_page(
             suites, links, told, title=self._options.title, query=self._options.query is not None

@@ -376,7 +376,7 @@ function drawing(panel, axis, marks, theme, width) {
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
   const { heats, polygons, rasters, notes } = marks;
   let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
-  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.6 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
+  if (theme.lowest) height = heats.length ? Math.min(height, Math.max(230, 0.52 * width)) : Math.max(Math.min(height, theme.lowest), height * 0.7);
   if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
   const owners = []; // the names in the legend that each of them stands for
