@@ -88,6 +88,12 @@ def test_the_page_loads_nothing_and_allows_only_its_own_code(page) -> None:
     assert found.root.all("link") == found.root.all("img") == []
 
 
+def test_how_to_read_this_defines_matches_or_better(page) -> None:
+    said = page().root.one("section", class_="reading").text
+    assert "Matches or better" in said and "not to be worse by more than the margin" in said
+    assert "call the same row open" in said
+
+
 def test_hostile_names_are_escaped(page) -> None:
     found = page(
         suite=f"suite {HOSTILE}",
