@@ -15,8 +15,8 @@ from rich.console import Console
 from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.card import cards
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.analysis.measures import Measure
-from lth_bench.output.card import drawn_row, print_card
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.output.card import delta_in_words, drawn_row, print_card
 
 _BOARDS = runpy.run_path(str(Path(__file__).parents[1] / "analysis" / "boards" / "conftest.py"))
 made, chosen = _BOARDS["made"], _BOARDS["chosen"]
@@ -180,3 +180,10 @@ def test_tasks_of_several_metrics_are_drawn_in_margins(tasks) -> None:
     heading = next(x for x in raw.getvalue().splitlines() if x.startswith("task"))
     assert re.search(r"[+−]\d[.\d]*m", heading)
     assert sum("●" in line or "◄" in line for line in raw.getvalue().splitlines()) == 2
+
+
+def test_a_difference_of_fewer_seeds_than_the_means_beside_it_says_of_how_many() -> None:
+    row = {"difference": -0.0025, "difference_n": 4, "n": 10}
+    assert delta_in_words(row, ACCURACY, 10) == "−0.25 n=4"
+    assert delta_in_words(row, ACCURACY, 4) == "−0.25"
+    assert delta_in_words(row | {"difference": None}, ACCURACY, 10) == ""

@@ -92,6 +92,7 @@ def _of_methods(card: Card, width: int, plain: bool, room: int | None) -> Iterat
     measure = task.measure
     rows = list(task.rows if room is None else task.rows[: room - 1])
     dense = task.dense
+    most = max([row.row["n"] for row in task.rows] + ([] if dense is None else [dense["n"]]))
     best: list[Style] = ["best" if row is task.best else "" for row in rows]
     intervals = [_interval(row.row) for row in rows]
     first: list[Style] = ["dense"]
@@ -105,7 +106,8 @@ def _of_methods(card: Card, width: int, plain: bool, room: int | None) -> Iterat
                for row in rows)],
             False, [*first, *best],
         ),
-        _Column(f"Δ {task.versus}", ["", *(_delta(row.row, measure) for row in rows)]),
+        _Column(f"Δ {task.versus}",
+                ["", *(delta_in_words(row.row, measure, most) for row in rows)]),
         _Column("verdict", ["", *(row.verdict for row in rows)], True,
                 ["", *(row.style for row in rows)]),
         _Column("cost", ["1×" if dense is not None else "", *map(cost_in_words, rows)]),
@@ -142,7 +144,7 @@ def _of_tasks(card: Card, width: int, plain: bool, room: int | None) -> Iterator
         ),
         _Column(
             f"Δ {versus.pop()}" if len(versus) == 1 and width >= NARROW else "Δ",
-            each(lambda task, row: _delta(row.row, task.measure)),
+            each(lambda task, row: delta_in_words(row.row, task.measure, row.row["n"])),
         ),
         _Column("verdict", each(lambda _, row: row.short_verdict if width < NARROW
                                 else row.verdict, "no result"), True,
@@ -285,8 +287,14 @@ def mean_in_words(measure: Measure, row: BoardRow, named: bool) -> str:
     return f"{text}{'%' * measure.is_fraction} {measure.without_split}" if named else text
 
 
-def _delta(row: BoardRow, measure: Measure) -> str:
-    return "" if row["difference"] is None else measure.difference(row["difference"])
+def delta_in_words(row: BoardRow, measure: Measure, most: int) -> str:
+    """A row's mean difference; with its pairs of seeds where `most`, those of the means beside it,
+    are more, as the difference of the means is then another: `−0.25 n=4`.
+    """
+    if row["difference"] is None:
+        return ""
+    pairs = f" n={row['difference_n']}" if row["difference_n"] < most else ""
+    return measure.difference(row["difference"]) + pairs
 
 
 def cost_in_words(row: CardRow) -> str:
