@@ -10,7 +10,7 @@ import pytest
 
 from lth_bench.analysis.boards import cost, matching, metric
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.judging import Words
+from lth_bench.analysis.boards.judging import IN_WORDS, Words
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.card import cards
 from lth_bench.analysis.compare.lines import Options, compare
@@ -159,7 +159,10 @@ def test_cells_and_legend_say_how_a_row_was_decided(con: Any) -> None:
     found, words = rows(con), Words("0.5", " points")
     assert words.cell(found["snip"]).text == "better 5/10"
     assert words.in_words(found["snip"]).text == "better (5 of 10)"
-    assert words.in_words(found["rigl"]).text.startswith("open (")
+    given_up = words.in_words(found["rigl"] | {"stop": "futile", "decided_at": 10, "max_seeds": 30})
+    assert given_up.text == "stopped (10 of 30)" and len(given_up.text) <= IN_WORDS
+    more = words.in_words(found["rigl"] | {"stop": "to come", "decided_at": 4, "max_seeds": 30})
+    assert more.text == "open (4 of 30)"
     legend = leaderboard(con, Question()).legend
     assert "5/30 is decided at 5 of at most 30" in legend and "of these 3, expect 0.2" in legend
     assert "estimate at the stop" in legend

@@ -252,7 +252,8 @@ class Words:
             word = "same" if kind == "equivalent" else getattr(self, kind)
             text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "open" and row.get("stop") is not None and not _beside(row):
-            text = f"open ({row['decided_at']} of {row['max_seeds']})"
+            word = "stopped" if row["stop"] == "futile" else "open"
+            text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":
             text = f"same within {number}"
         elif kind == "insufficient":

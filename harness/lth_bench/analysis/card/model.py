@@ -30,7 +30,7 @@ LEGEND = (
     "the mean difference with its 95% t-interval, right is better, the line is no difference; of "
     "tasks of several metrics in margins (m). Where seeds were added until decided it is the "
     "estimate at the stop with its repeated interval, and better (5 of 30) was decided at 5 of at "
-    "most 30 pairs. "
+    "most 30 pairs; stopped (5 of 30): given up there, as unlikely to be decided. "
     "verdict: better, worse, or same within the margin; matches or better: shown to be worse by "
     "less than the margin if at all, and whether it is better is open; open, ~4–7 seeds: 4 seeds "
     "would settle it in 1 of 2 cases, 7 in 4 of 5. cost: FLOPs of search and training, if pruned "
