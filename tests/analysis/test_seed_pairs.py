@@ -49,6 +49,8 @@ def test_what_is_no_pair_and_what_ends_the_comparison() -> None:
         ([0.6, 0.6, 0.6], ["lost", "lost", "lost"], "no baseline"),
         ([0.6, "dropped", "lost"], ["lost", 0.5, "lost"], "no baseline"),
         (["dropped"] * 3, [0.5, 0.5, 0.5], "dropped"),
+        ([0.6, 0.6, 0.6], ["dropped"] * 3, "dropped"),
+        (["dropped", "dropped", 0.6], [0.5, 0.5, "dropped"], "dropped"),
         ([0.6, 0.6, 0.6], ["lost", "lost", 0.5], None),
         ([0.6, 0.6], ["lost", "lost"], None),
     ],

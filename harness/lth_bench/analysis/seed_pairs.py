@@ -39,7 +39,7 @@ class SeedPairs:
     left_out: int = 0
     """Seeds that have ended and are no pair."""
     baseless: int = 0
-    """Those of them at which the baseline has no result."""
+    """Those of them that the baseline lost."""
     seeds: Sequence[int] = ()
     """Of the differences; those from 0 on where none are given."""
     skipped: bool = False
@@ -86,7 +86,7 @@ def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
             )  # fmt: skip
         if own == "dropped" or isinstance(other, str):
             left_out += 1
-            baseless += isinstance(other, str)
+            baseless += isinstance(other, str) and other != "dropped"
         elif own == "lost":
             differences.append(None)
             seeds.append(seed)

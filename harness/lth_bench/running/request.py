@@ -140,7 +140,11 @@ class RunRequest:
             given["cohort_size"] = os.environ.get(COHORT_SIZE, "auto")
         suite = str(given["suite"])
         shell = shlex.join(["lth-bench", "run", suite])
-        return cls._read(given, lambda name, _: name, f"lth_bench.run({suite!r})", shell)
+        part = given.get("shard")  # what the run's ending advises depends on it
+        if isinstance(part, tuple):
+            part = "/".join(map(str, part))
+        told = "" if part is None else f", shard={part!r}"
+        return cls._read(given, lambda name, _: name, f"lth_bench.run({suite!r}{told})", shell)
 
     @classmethod
     def _read(

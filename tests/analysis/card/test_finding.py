@@ -9,6 +9,7 @@ import pytest
 from lth_bench.analysis.card import cards
 from lth_bench.analysis.card.finding import next_steps, of_whole, settled_by, with_seeds
 from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.running.request import RunRequest
 
 DENSE = ("dense", 1.0)
 GOOD = [0.95, 0.951, 0.952, 0.951]
@@ -69,6 +70,9 @@ def test_several_tasks_of_too_few_seeds_have_leaders_and_none_that_is_ahead(chos
     cells |= {("vit", "imp", 0.5): BAD[:2], ("vit", "snip", 0.5): GOOD[:2]}
     said = card(chosen(cells)).finding
     assert said.endswith(" on 1, on 2 seeds each: too few to tell, it takes 3.")
+    more = {("mlp", *DENSE): EVEN, ("mlp", "imp", 0.5): GOOD, ("mlp", "snip", 0.5): BAD}
+    said = card(chosen(cells | more)).finding
+    assert " on 1, on 2 seeds each on 1 of them: too few to tell, it takes 3. Cheapest" in said
     assert "ahead" not in said
 
 
@@ -96,11 +100,14 @@ def test_seeds_that_settle_half_of_the_open_verdicts() -> None:
 
 def test_a_part_of_a_suite_is_merged_before_seeds_are_added(chosen) -> None:
     part = "lth-bench run a.toml --shard 2/2 --results b.duckdb"
+    request = RunRequest.from_arguments(suite="a.toml", shard=(2, 2))
+    assert request.command == "lth_bench.run('a.toml', shard='2/2')"
     for cells in ({DENSE: EVEN[:2], ("imp", 0.5): GOOD[:2]},
                   {DENSE: EVEN, ("imp", 0.5): [0.8, 0.93, 0.9, 0.97]}):  # fmt: skip
-        (step,) = next_steps(card(chosen(cells)).tasks, part)
-        assert step.why == "this is part 2 of 2; merge all parts before judging or adding seeds"
-        assert step.command == "lth-bench merge PART.duckdb … --results all.duckdb"
+        for command in (part, request.command):
+            (step,) = next_steps(card(chosen(cells)).tasks, command)
+            assert step.why == "this is part 2 of 2; merge all parts before judging or adding seeds"
+            assert step.command == "lth-bench merge PART.duckdb … --results all.duckdb"
 
 
 def test_merged_parts_are_the_whole_suite() -> None:
@@ -110,6 +117,8 @@ def test_merged_parts_are_the_whole_suite() -> None:
         "lth-bench run a.toml --results all.duckdb"
     )
     assert of_whole("lth-bench run a.toml", parts) == "lth-bench run a.toml"
+    calls = [f"lth_bench.run('a', shard='{i}/2')" for i in (1, 2)]
+    assert of_whole(calls[0], calls) == "lth_bench.run('a')"
 
 
 def test_other_seeds_in_a_command() -> None:

@@ -302,7 +302,7 @@ def test_a_baseline_that_lost_the_first_seeds_leaves_nothing_to_come(
     assert {(r["stop"], r["verdict"]) for r in found.values()} == {("no baseline", "insufficient")}
     assert "not decided: no pair in the first 3 seeds" in found["random"]["verdict_text"]
     assert "no dense, no base, no pairs: none of the first three seeds is a pair" in board.legend
-    assert {row.verdict for row in card.tasks[0].rows} == {"dense: no result"}
+    assert {row.verdict for row in card.tasks[0].rows} == {"dense lost seeds"}
     steps = [(step.why, step.command) for step in card.next]
     assert steps[0][0] == "2 comparisons not decided, as dense lost seeds; the reasons"
     assert steps[1][0] == "once dense is fixed" and "retry=['all']" in steps[1][1]

@@ -69,19 +69,24 @@ def end(process):
     assert wait([process.sentinel], 100)
 
 
+def about_ranks(result):
+    """The notes that are not of plugins which this machine happens to have."""
+    return [note for note in result.notes if not note.startswith("observer")]
+
+
 @pytest.mark.slow
 def test_a_rank_that_dies_between_two_experiments_is_replaced(places, streamed):
     first = places.run_on(streamed, 2, "suite.seeds=[31]", "recipes.short.steps=20")
-    assert (first.status, first.notes) == ("ok", [])
+    assert (first.status, about_ranks(first)) == ("ok", [])
     lost = follower(places, streamed)
     end(lost)
     second = places.run_on(streamed, 2, "suite.seeds=[32]", "recipes.short.steps=20")
     assert second.status == "ok"
-    (note,) = second.notes
+    (note,) = about_ranks(second)
     assert note.startswith("between two trainings rank 1 of 2 (cpu) was killed by SIGKILL")
     assert follower(places, streamed) is not lost and follower(places, streamed).how() is None
     third = places.run_on(streamed, 2, "suite.seeds=[33]", "recipes.short.steps=20")
-    assert (third.status, third.notes) == ("ok", [])
+    assert (third.status, about_ranks(third)) == ("ok", [])
 
 
 @pytest.mark.slow
@@ -99,7 +104,8 @@ def test_a_result_is_scored_without_a_rank_that_died_after_the_training(places, 
             places.run_on(streamed, 2, "suite.seeds=[34]", "recipes.short.steps=20").status == "ok"
         )
     assert not places.leader(streamed).whole
-    (note,) = places.run_on(streamed, 2, "suite.seeds=[35]", "recipes.short.steps=20").notes
+    after = places.run_on(streamed, 2, "suite.seeds=[35]", "recipes.short.steps=20")
+    (note,) = about_ranks(after)
     assert "killed" in note
 
 

@@ -243,8 +243,8 @@ class Words:
             alone = "baseline" if row["label"] == row["baseline"] else "not compared"
             text = alone if row["n"] else without_result(row)
         elif row.get("stop") in NO_PAIR:
-            known = f"{versus(row)}: no result"
-            known = known if len(known) <= IN_WORDS else "baseline: none"
+            known = f"{versus(row)} lost seeds"
+            known = known if len(known) <= IN_WORDS else "base lost seeds"
             text = known if row["stop"] == "no baseline" else "no pair in 3 seeds"
         elif kind == "failed":
             text = f"{row['lost']} of {row['planned']} failed"

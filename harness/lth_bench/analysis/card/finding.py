@@ -13,7 +13,7 @@ from lth_bench.analysis.card.model import CardRow, NextStep, TaskCard
 from lth_bench.analysis.numbers import ratio
 from lth_bench.stats.verdict import LEAST
 
-SHARD = re.compile(r"(?<=\s)--shard[ =](\d+)/(\d+)")
+SHARD = re.compile(r"(?<=\s)(?:--shard[ =]|shard=')(\d+)/(\d+)")
 """Where a run's command says that it ran a part of the suite."""
 NAMED = 3
 """Methods that a sentence names, at most."""
@@ -99,10 +99,14 @@ def _leaders(tasks: Sequence[TaskCard]) -> str:
     said = f"{name} is first on {_share(most, len(tasks))}"
     if others:
         said += f", {_named([f'{other} on {n}' for other, n in others])}"
-    n = max(task.best.row["n"] for task in tasks if task.best is not None)
-    if n < LEAST:  # nothing is compared, so that none is tied either
-        return f"{said}, on {n} seed{'s' * (n > 1)} each: too few to tell, it takes {LEAST}."
-    ties = sum(task.best is not None for task in tasks) - alone
+    seeds = [task.best.row["n"] for task in tasks if task.best is not None]
+    few = [n for n in seeds if n < LEAST]  # nothing is compared there, so that none is tied either
+    if few:
+        size = f"{max(few)} seed{'s' * (max(few) > 1)}"
+        size += " each" if len(set(few)) == 1 else " at most"
+        where = "" if len(few) == len(seeds) else f" on {len(few)} of them"
+        return f"{said}, on {size}{where}: too few to tell, it takes {LEAST}."
+    ties = len(seeds) - alone
     if not ties:
         return f"{said}, ahead of all others on each."
     if not alone:
@@ -183,8 +187,11 @@ def _without_pairs(rows: Sequence[BoardRow], command: str, results: str) -> list
             why = f"once {names} is fixed"
             found.append(NextStep(why, with_option(command, "retry", "all")))
     if command and (dropped := sum(row.get("stop") == "dropped" for row in rows)):
-        why = f"{_comparisons(dropped)} not decided, as seeds ran out of memory or time; try again"
-        found.append(NextStep(why, with_option(command, "retry", "all")))
+        why = (
+            f"{_comparisons(dropped)} not decided, as seeds ran out of memory or time; with more "
+            f"memory or a longer --timeout"
+        )
+        found.append(NextStep(why, with_option(command, "retry", "oom", "timeout")))
     return found
 
 
@@ -220,6 +227,8 @@ def of_whole(command: str, every: Iterable[str], results: str = "") -> str:
     there = {found[1] for other in every if (found := SHARD.search(other)) and found[2] == part[2]}
     if len(there) < int(part[2]):
         return command
+    if command.startswith("lth_bench.run("):
+        return re.sub(r", shard='[^']*'", "", command)
     words = shlex.split(re.sub(r"(?<=\s)--(shard|results)=", r"--\1 ", command))
     for name in ("--shard", "--results"):
         if name in words:
@@ -239,11 +248,11 @@ def with_seeds(command: str, seeds: int) -> str:
     return shlex.join([*words, "--seeds", str(seeds)])
 
 
-def with_option(command: str, name: str, value: str) -> str:
+def with_option(command: str, name: str, *values: str) -> str:
     """A run's command with an option more; of a call from Python with the argument."""
     if command.startswith("lth_bench.run("):
-        return f"{command.removesuffix(')')}, {name}=[{value!r}])"
-    return f"{command} --{name} {value}"
+        return f"{command.removesuffix(')')}, {name}={list(values)!r})"
+    return command + "".join(f" --{name} {value}" for value in values)
 
 
 def _value(task: TaskCard, x: float) -> str:
