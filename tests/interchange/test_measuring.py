@@ -124,6 +124,31 @@ def test_the_board_says_what_is_faster_and_what_never_is(results: Path) -> None:
     assert "2:4: not available; this device has no kernels for 2:4 sparsity." in notes
 
 
+@pytest.mark.usefixtures("short_blocks")
+def test_a_batch_size_that_fails_fails_no_rerun(
+    home: Any, tmp_path: Path, request_: MeasureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that does not fit the device: the other size has been timed by then."""
+
+    def full(ticket: Any, options: TimingOptions, tell: Any) -> Any:
+        if options.batch_size == 4:
+            raise RuntimeError("out of memory")
+        return time_ticket(ticket, options, tell)
+
+    monkeypatch.setattr("lth_bench.interchange.measuring.time_ticket", full)
+    shutil.copytree(home.results.parent, tmp_path / "r")
+    request = replace(
+        request_, results=tmp_path / "r" / home.results.name, strategies=("early_bird",)
+    )
+    report = measure(request, lambda _: None)
+    assert (report.measured, report.without_values) == (1, ())
+    again = measure(request, lambda _: None)
+    (why,) = again.without_values
+    assert again.measured == 0 and "out of memory" in why
+    with pytest.raises(UserError, match=r"no ticket can be timed: .*out of memory"):
+        measure(replace(request, batch_sizes=(4,)), lambda _: None)
+
+
 @pytest.mark.usefixtures("told", "short_blocks")
 def test_what_was_timed_is_left_out_unless_asked_for(
     request_: MeasureRequest, results: Path

@@ -114,7 +114,8 @@ def measure(
     fold(paths, patience=2.0)  # after Ctrl-C too
     failures = [why for failure in ended for why in failure]
     measured = len(ended) - len(failures)
-    if failures and len(failures) == len(todo):
+    some_before = known or any(len(one.settings) < len(settings) for one in todo)
+    if failures and len(failures) == len(todo) and not some_before:
         raise UserError(f"no ticket can be timed: {failures[0]}")
     why = tuple(dict.fromkeys(failures))
     return MeasureReport(

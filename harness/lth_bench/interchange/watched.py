@@ -59,7 +59,7 @@ class Watched:
         began = time.monotonic()
         head = f"batch of {batch_size}"
         yield lambda what, share: self._tell(
-            f"{head}: {what}", share, so_far=time.monotonic() - began
+            f"{head}: {what}", share, size=batch_size, so_far=time.monotonic() - began
         )
         self._took.setdefault(batch_size, []).append(time.monotonic() - began)
         self._sizes[self.number - 1].remove(batch_size)
@@ -69,15 +69,19 @@ class Watched:
         self._sizes[self.number - 1].clear()
         self._tell("")
 
-    def _tell(self, what: str, share: float = 0.0, *, so_far: float = 0.0) -> None:
-        left = [size for sizes in self._sizes for size in sizes]
+    def _tell(
+        self, what: str, share: float = 0.0, *, size: int | None = None, so_far: float = 0.0
+    ) -> None:
+        left = [one for sizes in self._sizes for one in sizes]
         done = (self._all - len(left) + share) / self._all
-        self._now(
-            replace(self._doing, what=what, share=done, seconds_left=self._left(left, so_far))
-        )
+        seconds = self._left(left, size, so_far)
+        self._now(replace(self._doing, what=what, share=done, seconds_left=seconds))
 
-    def _left(self, sizes: Sequence[int], so_far: float) -> float | None:
+    def _left(self, sizes: Sequence[int], size: int | None, so_far: float) -> float | None:
+        """Of `sizes`, `size` is being timed for `so_far` seconds."""
         if not self._took.keys() >= set(sizes):
             return None
-        mean = {size: math.fsum(took) / len(took) for size, took in self._took.items()}
-        return max(0.0, math.fsum(mean[size] for size in sizes) - so_far)
+        mean = {one: math.fsum(took) / len(took) for one, took in self._took.items()}
+        # one that takes longer than the others says nothing of those after it
+        spent = 0.0 if size is None else min(so_far, mean[size])
+        return max(0.0, math.fsum(mean[one] for one in sizes) - spent)

@@ -12,11 +12,11 @@ NONE = ("", "–")
 """What stands in a cell without a value."""
 
 
-def stacked(table: Table, *, split: bool) -> tuple[Table, list[tuple[str, ...]]]:
+def stacked(table: Table, *, split: bool, sign: str = SIGN) -> tuple[Table, list[tuple[str, ...]]]:
     """The table with its second intervals below the first ones, and the lines of its header.
 
-    With `split` the half-widths of the first ones stand below their means too. A table without such
-    columns is as it was.
+    With `split` the half-widths of the first ones stand below their means too. `sign` is how the
+    table writes ±. A table without such columns is as it was.
     """
     column = table.interval
     if column is None:
@@ -26,10 +26,10 @@ def stacked(table: Table, *, split: bool) -> tuple[Table, list[tuple[str, ...]]]
     for block in table.blocks:
         lines: list[Line] = []
         for line in block:
-            mean, sign, half = line[column].text.partition(f" {SIGN} ")
-            parts = [mean, SIGN + " " + half] if split and sign else [line[column].text]
+            mean, there, half = line[column].text.partition(f" {sign} ")
+            parts = [mean, f"{sign} {half}"] if split and there else [line[column].text]
             if second is not None and line[second].text not in NONE:
-                parts.append(f"{SIGN} {line[second].text}")
+                parts.append(f"{sign} {line[second].text}")
             for number, part in enumerate(parts):
                 rest = line if number == 0 else (Cell(""),) * len(line)
                 cell = Cell(part, line[column].style)

@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
-from lth_bench.output.fitting import stacked, without
+from lth_bench.output.fitting import SIGN, stacked, without
 from lth_bench.system.streams import spelled
 from lth_bench.system.text import aligned, columns_of, printable
 
@@ -69,7 +69,8 @@ def print_tables(board: Board, console: Console) -> None:
         if table.title:
             console.print(Text(table.title, style="bold cyan"))
         narrow = console.width if console.is_terminal else None
-        for text in _lines(_encodable(table, console.encoding), console.width, narrow):
+        sign = spelled(SIGN, console.encoding)
+        for text in _lines(_encodable(table, console.encoding), console.width, narrow, sign):
             console.print(text, no_wrap=True, overflow="ignore", crop=False)
         for note in table.notes:
             console.print(Text(note, style="yellow"))
@@ -94,12 +95,13 @@ def _encodable(table: Table, encoding: str) -> Table:
     )
 
 
-def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
+def _lines(table: Table, width: int, narrow: int | None, sign: str) -> Iterator[Text]:
     """The lines of a table for `width` columns: in full if it fits, with its columns for wide
     terminals or without, otherwise with second intervals below the first ones, then with short
     cells, then without as many of its optional columns as it takes, the rightmost first, and at
     last with the intervals below the means. If it is still wider than a terminal of `narrow`
     columns, each row is printed as several lines (None: not a terminal, where long lines are fine).
+    `sign` is how the table writes ±.
     """
     from rich.text import Text
 
@@ -108,14 +110,14 @@ def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
         table = without(table, table.wide)
     shown, heads = table, [table.header]
     if _total(_widths(table, short)) > width:
-        shown, heads = stacked(table, split=False)
+        shown, heads = stacked(table, split=False, sign=sign)
         short = _total(_widths(shown, short, heads)) > width
     for column in sorted(table.optional, reverse=True):
         if _total(_widths(shown, short, heads)) > width:
             table = without(table, frozenset({column}))
-            shown, heads = stacked(table, split=False)
+            shown, heads = stacked(table, split=False, sign=sign)
     if _total(_widths(shown, short, heads)) > width:
-        shown, heads = stacked(table, split=True)
+        shown, heads = stacked(table, split=True, sign=sign)
     if shown.prose is not None:
         total, own = _total(_widths(shown, short, heads)), _widths(shown, short, heads)[shown.prose]
         room = min(width, PROSE_WIDTH) - total + own

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lth_bench.analysis.compare.lines import Options, across, compare
 from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.compare.sheet import joined, sheet
 from lth_bench.analysis.measures import Measure, measure
-from lth_bench.analysis.table import Board
+from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.output.terminal import as_text, print_tables
 from lth_bench.suite.decide import Decide
+from lth_bench.system.streams import ERRORS
 
 ACCURACY = measure("test_accuracy")
 LONG = "late_rewinding-random_labels/reinit"
@@ -88,14 +91,29 @@ def test_columns_go_from_the_right_as_many_as_it_takes(made) -> None:
 
 
 def on_a_terminal(board: Board, width: int) -> list[str]:
-    from rich.console import Console
-
     console = Console(
         file=StringIO(), width=width, force_terminal=True, color_system=None, highlight=False
     )
     with console.capture() as captured:
         print_tables(board, console)
     return captured.get().splitlines()
+
+
+def test_intervals_below_are_aligned_in_ascii() -> None:
+    table = Table(
+        header=("strategy", "difference", "other data", "verdict in words"),
+        blocks=[[[Cell("imp"), Cell("−0.25 ± 0.10"), Cell("0.55"), Cell("matches or better")]]],
+        left=frozenset({0, 3}), interval=1, second=2,
+    )  # fmt: skip
+    for width in (50, 30):
+        raw = BytesIO()
+        stream = TextIOWrapper(raw, encoding="ascii", errors=ERRORS)
+        print_tables(Board("made", [], [table]), Console(file=stream, width=width))
+        stream.flush()
+        lines = raw.getvalue().decode("ascii").splitlines()
+        ends = {found.end() for line in lines if (found := re.search(r"0\.(10|55)(?= |$)", line))}
+        assert len(ends) == 1, lines
+        assert sum("+/-" in line for line in lines) == 2
 
 
 def answered(samples: list[Any], chance: random.Random) -> list[Any]:
