@@ -182,8 +182,9 @@ def test_tasks_of_several_metrics_are_drawn_in_margins(tasks) -> None:
     assert sum("●" in line or "◄" in line for line in raw.getvalue().splitlines()) == 2
 
 
-def test_a_difference_of_fewer_seeds_than_the_means_beside_it_says_of_how_many() -> None:
+def test_a_difference_of_other_seeds_than_the_means_beside_it_says_of_how_many() -> None:
     row = {"difference": -0.0025, "difference_n": 4, "n": 10}
     assert delta_in_words(row, ACCURACY, 10) == "−0.25 n=4"
+    assert delta_in_words(row, ACCURACY, 3) == "−0.25 n=4"
     assert delta_in_words(row, ACCURACY, 4) == "−0.25"
     assert delta_in_words(row | {"difference": None}, ACCURACY, 10) == ""

@@ -289,11 +289,11 @@ def mean_in_words(measure: Measure, row: BoardRow, named: bool) -> str:
 
 def delta_in_words(row: BoardRow, measure: Measure, most: int) -> str:
     """A row's mean difference; with its pairs of seeds where `most`, those of the means beside it,
-    are more, as the difference of the means is then another: `−0.25 n=4`.
+    are not as many, as the difference of the means is then another: `−0.25 n=4`.
     """
     if row["difference"] is None:
         return ""
-    pairs = f" n={row['difference_n']}" if row["difference_n"] < most else ""
+    pairs = f" n={row['difference_n']}" if row["difference_n"] != most else ""
     return measure.difference(row["difference"]) + pairs
 
 

@@ -120,7 +120,11 @@ def _require_data(planned: Planned, registry: Registry, root: Path) -> None:
 
     for one in datasets([planned], registry):
         find = getattr(one.dataset, "find", None)
-        if find is not None and not find(root):
+        try:
+            there = find is None or find(root)
+        except OSError:
+            continue  # opening it says what is wrong with the folder
+        if not there:
             raise UserError(
                 f"a few steps are timed, but {one.name} is not in {root}; `lth-bench validate "
                 f"SUITE --download` downloads it"
@@ -133,19 +137,18 @@ def _probe(
     """The pace now, evaluations on the validation split included. Of a training over several
     devices one device's part is timed: what they send each other is left out.
     """
-    import tempfile
-
     from lth_bench.running.executors.worker import Worker, WorkerConfig
     from lth_bench.running.request import Execution
     from lth_bench.running.starts import keep_starts
+    from lth_bench.system.temporary import temporary_folder
     from lth_bench.training.engine.cohort import Cohort
     from lth_bench.training.pending_fit import PendingFit
     from lth_bench.training.request import FitRequest
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("lth-bench-plan-") as folder:
         config = WorkerConfig(
             device=device,
-            artifacts=Path(folder),
+            artifacts=folder,
             data_root=root,
             execution=Execution(cohort_size=given),
         )

@@ -79,8 +79,10 @@ class Evaluations:
         with self._crew.together():
             self._crew.tell("evaluate", name, size)
             self._spread()
+            group.settle()  # on GPUs it is only queued: a rank that is silent is noticed here
         with self._crew.together(limited=False):
             losses, evidence = self._found(name, split, size)
+            group.settle()  # what it takes on GPUs is this rank's own part too
         with self._crew.together():
             losses, evidence = self._joined(losses, evidence, len(split), size)
             group.settle()  # or they may be those of some ranks alone
