@@ -126,7 +126,9 @@ class Rank:
         return torch.cat([x for x in (own, *followers) if x is not None])
 
 
-@pytest.mark.parametrize("kind", ["resident", "streamed", "without background"])
+@pytest.mark.parametrize(
+    "kind", ["resident", "streamed", "without background", "on a GPU", "streamed to a GPU"]
+)
 @pytest.mark.parametrize("objective", [None, FocalLoss()], ids=["plain", "focal"])
 @pytest.mark.parametrize("batch", [8, 20, 31])
 def test_any_split_of_three_ranks(
@@ -135,7 +137,10 @@ def test_any_split_of_three_ranks(
     """61 validation examples and a sample of 50: in eight batches, or fewer than there are ranks"""
     for module in (network, alone):
         monkeypatch.setattr(module, "EVAL_BATCH", batch)
-    about: dict[str, Any] = {"streamed": kind == "streamed"}
+    about: dict[str, Any] = {"streamed": kind.startswith("streamed")}
+    if kind.endswith("GPU"):
+        request.getfixturevalue("pretend_gpu")
+        about["device"] = torch.device("cuda:0")
     if kind == "without background":
         request.getfixturevalue("any_size")
         about["arrays"] = request.getfixturevalue("dark")
